@@ -1,0 +1,51 @@
+#include "core/base/bytes.h"
+
+#include <xxhash.h>
+
+#include "core/base/check.h"
+
+namespace keelson {
+
+namespace {
+
+template <typename Int>
+void append_little_endian(Bytes& out, Int value) {
+  for (std::size_t i = 0; i < sizeof(Int); ++i) {
+    out.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
+  }
+}
+
+template <typename Int>
+Int read_little_endian(BytesView bytes) {
+  CHECK(bytes.size() >= sizeof(Int));
+  Int value = 0;
+  for (std::size_t i = 0; i < sizeof(Int); ++i) {
+    value |= static_cast<Int>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+  }
+  return value;
+}
+
+}  // namespace
+
+std::uint64_t hash64(BytesView bytes, std::uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+std::string to_hex(BytesView bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  hex.reserve(bytes.size() * 2);
+  for (const char c : bytes) {
+    const auto octet = static_cast<unsigned char>(c);
+    hex.push_back(kDigits[octet >> 4]);
+    hex.push_back(kDigits[octet & 15]);
+  }
+  return hex;
+}
+
+void append_u32(Bytes& out, std::uint32_t value) { append_little_endian(out, value); }
+void append_u64(Bytes& out, std::uint64_t value) { append_little_endian(out, value); }
+std::uint32_t read_u32(BytesView bytes) { return read_little_endian<std::uint32_t>(bytes); }
+std::uint64_t read_u64(BytesView bytes) { return read_little_endian<std::uint64_t>(bytes); }
+
+}  // namespace keelson

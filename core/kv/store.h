@@ -1,0 +1,90 @@
+// What the protocol adapters and the leader probe need of the cluster, and no more: Store holds the
+// data, Leadership answers who leads the default group. The coordinator (core/kv/coordinator.h)
+// is both; a test may put a std::map in its place.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/result.h"
+#include "core/raft/types.h"
+#include "core/runtime/clock.h"
+
+namespace keelson::kv {
+
+// What must hold of a key, in the order of the log, for a batch to be applied.
+struct Condition {
+  enum class Kind { exists, absent, version_is };
+  Bytes key;
+  Kind kind = Kind::exists;
+  std::uint64_t version = 0;  // For version_is.
+};
+
+// A new value for a key, or its removal.
+struct Mutation {
+  Bytes key;
+  std::optional<Bytes> value;
+};
+
+// Applied as one entry of one group's log: all mutations if every condition holds, otherwise none.
+struct Batch {
+  // Idempotency: a batch whose token was applied before is not applied again and gives the first
+  // outcome. 16 octets of chance, drawn once per client request; empty asks for no protection.
+  Bytes token;
+  std::vector<Condition> conditions;
+  std::vector<Mutation> mutations;
+};
+
+struct BatchOutcome {
+  bool applied = false;
+  std::size_t failed_condition = 0;  // Position of the first that did not hold, unless applied.
+  std::uint64_t version = 0;         // Given to every key written; grows within a group.
+};
+
+struct VersionedValue {
+  Bytes value;
+  std::uint64_t version = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // `route` chooses the group; every key of one call belongs to it. Errors: timed_out (may have
+  // happened), unavailable (surely did not), invalid_argument (too large).
+  virtual Result<BatchOutcome> execute(BytesView route, Batch batch, Deadline deadline) = 0;
+
+  // Linearizable: one consistent moment between call and return. A value for each key, in order, or
+  // nothing where the key is absent. Errors: timed_out, unavailable.
+  virtual Result<std::vector<std::optional<VersionedValue>>> get(BytesView route,
+                                                                 std::vector<Bytes> keys,
+                                                                 Deadline deadline) = 0;
+};
+
+// Who leads the default group: what leader probes and admin writes key off.
+class Leadership {
+ public:
+  virtual ~Leadership() = default;
+
+  // Local and free; may be out of date by the time it returns.
+  virtual bool is_leader() const = 0;
+
+  // A quorum round begun after this call: on success this node was the rightful leader at a moment
+  // between call and return, and had committed an entry of its term. Concurrent calls share rounds.
+  // Errors: not_leader, timed_out; any error means "not leader" to a probe.
+  virtual Result<void> verify_leader(Deadline deadline) = 0;
+
+  // For people debugging.
+  virtual std::optional<NodeId> leader_hint() const = 0;
+  virtual raft::Term term() const = 0;
+
+  // True once this node drains or hands leadership over: probes turn red first.
+  virtual bool is_draining() const = 0;
+
+  // Has a leader it can reach and is caught up; local.
+  virtual bool is_ready() const = 0;
+};
+
+}  // namespace keelson::kv
