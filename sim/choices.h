@@ -1,0 +1,79 @@
+// Choices: everything undetermined in a run, drawn as bounded integers from named streams. A run is
+// a function of its choices.
+//
+// A seed fills each stream from a generator of its own, so that a draw in one stream never disturbs
+// another and an old seed keeps its meaning when code elsewhere draws more. 0 is always the benign
+// choice, so that shrinking towards 0 is simplification. A .repro file (sim/repro.h) fixes the
+// draws that differ from 0 and answers 0 to all others.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace keelson::sim {
+
+// One draw that was not 0: the nth (from 0) of its stream.
+struct Choice {
+  std::uint64_t nth = 0;
+  std::uint64_t value = 0;
+  bool operator==(const Choice&) const = default;
+};
+
+class ChoiceStream {
+ public:
+  // Uniform in [0, bound). REQUIRES: bound > 0.
+  std::uint64_t choose(std::uint64_t bound);
+
+  // True in `per_million` of draws; false is the benign choice.
+  bool chance(std::uint32_t per_million);
+
+  // 0 in all but `per_million` of draws, and then uniform in [1, bound): a rare and strong departure.
+  std::uint64_t rarely(std::uint32_t per_million, std::uint64_t bound);
+
+ private:
+  friend class Choices;
+  std::uint64_t next_raw();
+
+  std::uint64_t state_ = 0;   // Of the generator (splitmix64), seeded from the run's seed and the name.
+  std::uint64_t drawn_ = 0;
+  bool replaying_ = false;
+  bool recording_ = false;
+  std::size_t next_replayed_ = 0;
+  std::vector<Choice> replayed_;
+  std::vector<Choice> recorded_;
+  std::uint64_t matched_ = 0;
+};
+
+class Choices {
+ public:
+  enum class Recording { off, on };
+
+  // Fills every stream from `seed`.
+  explicit Choices(std::uint64_t seed, Recording recording = Recording::off);
+  // Replays: each stream's fixed draws, sorted by nth, and 0 for all others. A fixed value that does
+  // not fit the bound of its draw counts as unmatched and gives 0.
+  explicit Choices(std::map<std::string, std::vector<Choice>> fixed);
+
+  // The stream of this name ("net/n1>n2/delay"), the same object each time; valid as long as this.
+  // Look it up once and keep it: the look-up is slow, a draw is not.
+  ChoiceStream& stream(std::string_view name);
+
+  // What was drawn other than 0, by stream. REQUIRES: recording or replaying.
+  std::map<std::string, std::vector<Choice>> recorded() const;
+  // While replaying: how many fixed choices were asked for so far, and how many there are.
+  std::uint64_t matched() const;
+  std::uint64_t fixed_count() const;
+
+ private:
+  const std::uint64_t seed_;
+  const bool replaying_;
+  const bool recording_;
+  std::map<std::string, std::vector<Choice>, std::less<>> fixed_;
+  std::map<std::string, std::unique_ptr<ChoiceStream>, std::less<>> streams_;
+};
+
+}  // namespace keelson::sim
