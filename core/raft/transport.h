@@ -1,0 +1,133 @@
+// Transport: one connection to each peer, shared by all Raft groups and by forwarded requests.
+//
+// Of two nodes the one with the smaller id dials. A connection begins with a hello from each side
+// (cluster and node id; a mismatch is refused), and is given up when nothing was heard for
+// `idle_timeout`; each side pings when it has nothing else to say. Raft messages are sent if they
+// can be and dropped if they cannot: Raft repeats what matters.
+//
+// Grammar of the stream, integers little-endian:
+//   stream   := frame*                        the first frame of each direction is a hello
+//   frame    := length:u32 checksum:u64 payload    length = size of payload, checksum = hash64(payload)
+//   payload  := kind:u8 body
+//   body     := hello:   version:u32 node_id:u64 cluster_id:bytes
+//             | raft:    group_id:u64 message           (messages.h: encode)
+//             | request: request_id:u64 bytes           (a call)
+//             | reply:   request_id:u64 bytes
+//             | ping:    nothing
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "core/raft/messages.h"
+#include "core/raft/types.h"
+#include "core/runtime/env.h"
+#include "core/runtime/task_group.h"
+
+namespace keelson::raft {
+
+enum class FrameKind : std::uint8_t { hello = 1, raft = 2, request = 3, reply = 4, ping = 5 };
+
+constexpr std::size_t kFrameHeaderSize = 12;
+constexpr std::uint32_t kTransportVersion = 1;
+
+struct Frame {
+  FrameKind kind;
+  BytesView body;  // Into the bytes that were parsed.
+};
+
+// The first frame of `bytes`, if all of it is there; `consumed` is then its size. Errors: corrupt
+// (wrong checksum, unknown kind, longer than `frame_bytes_max`).
+Result<std::optional<Frame>> parse_frame(BytesView bytes, std::size_t frame_bytes_max,
+                                         std::size_t& consumed);
+void append_frame(Bytes& out, FrameKind kind, BytesView head, BytesView body);
+
+// A raft frame's body. Errors: corrupt.
+struct GroupMessage {
+  GroupId group;
+  Message message;
+};
+Result<GroupMessage> parse_raft_body(BytesView body);
+
+struct TransportOptions {
+  NodeId self;
+  std::string cluster_id;
+  std::map<NodeId, Address> peers;  // Without `self`.
+  Duration ping_interval = std::chrono::seconds(1);
+  Duration idle_timeout = std::chrono::seconds(4);
+  Duration redial_interval = std::chrono::milliseconds(100);
+  std::size_t frame_bytes_max = 16 << 20;
+  std::size_t outgoing_bytes_max = 32 << 20;  // Queued to one peer; beyond, messages are dropped.
+  std::size_t incoming_calls_max = 256;       // Served at once; beyond, refused.
+};
+
+// What arrives. Both are called on the transport's fibers.
+class TransportHandler {
+ public:
+  virtual ~TransportHandler() = default;
+
+  // Must not suspend.
+  virtual void on_message(NodeId from, GroupId group, const Message& message) = 0;
+  // May suspend; runs on a fiber of its own. The reply goes back to the caller.
+  virtual Bytes on_call(NodeId from, Bytes request) = 0;
+};
+
+class Transport {
+ public:
+  // `env` and `handler` outlive this object.
+  Transport(Env& env, TransportOptions options, TransportHandler& handler);
+  ~Transport();
+
+  // Listens and dials until stop(). Errors: invalid_argument (address).
+  Result<void> start(const Address& listen_address);
+  // Ends every connection and call at once.
+  void stop();
+
+  // Never suspends; may drop.
+  void send(NodeId to, GroupId group, const Message& message);
+
+  // Asks a peer and waits for its reply. Errors: unavailable (nothing was sent), timed_out and
+  // connection_lost (it may have been carried out).
+  Result<Bytes> call(NodeId to, BytesView request, Deadline deadline);
+
+  bool is_connected(NodeId peer) const;
+  // Where it listens. REQUIRES: started.
+  Address address() const { return listener_->address(); }
+
+ private:
+  struct Peer;
+  struct PendingCall;
+
+  void accept_loop();
+  void dial_loop(Peer& peer);
+  void greet(std::unique_ptr<Connection> connection);
+  void run_session(Peer& peer, std::unique_ptr<Connection> connection, Bytes received);
+  void read_loop(Peer& peer, Connection& connection, Bytes received);
+  void write_loop(Peer& peer, Connection& connection);
+  Result<void> dispatch(Peer& peer, const Frame& frame);
+  void on_request(Peer& peer, BytesView body);
+  void serve_call(Peer& peer, std::uint64_t request_id, Bytes request);
+  void on_reply(BytesView body);
+  void enqueue(Peer& peer, FrameKind kind, BytesView head, BytesView body);
+  Result<void> send_hello(Connection& connection, Deadline deadline);
+  Result<NodeId> read_hello(Connection& connection, Bytes& received, Deadline deadline);
+  Result<NodeId> check_hello(const Frame& frame) const;
+  Peer* find(NodeId id) const;
+
+  Env& env_;
+  const TransportOptions options_;
+  TransportHandler& handler_;
+  std::unique_ptr<Listener> listener_;
+  std::map<NodeId, std::unique_ptr<Peer>> peers_;
+
+  // Calls that wait for a reply, by request id; each lives on its caller's stack.
+  std::map<std::uint64_t, PendingCall*> pending_calls_;
+  std::uint64_t next_request_id_ = 1;
+
+  Bytes scratch_;     // A message being encoded; kept for its capacity.
+  TaskGroup calls_;   // Incoming calls being served.
+  TaskGroup fibers_;  // Accepting, dialling, sessions.
+};
+
+}  // namespace keelson::raft
