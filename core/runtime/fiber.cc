@@ -93,7 +93,7 @@ void StackPool::give_back(boost::context::stack_context stack) {
   free_.push_back(stack);
 }
 
-Fiber::Fiber(StackPool& stacks, std::string name, std::function<void()> body)
+Fiber::Fiber(StackPool& stacks, std::string name, Task body)
     : stacks_(stacks), name_(std::move(name)), body_(std::move(body)), stack_(stacks.take()) {
   context_ = boost::context::fiber(
       std::allocator_arg,
@@ -113,7 +113,7 @@ boost::context::fiber Fiber::run(boost::context::fiber&& resumer) {
   } catch (const FiberKilled&) {
     CHECK(state_ == State::killed);
   }
-  body_ = nullptr;  // Captures end on the stack they may refer to.
+  body_ = Task();  // Captures end on the stack they may refer to.
   state_ = State::ended;
   leave_stack(nullptr, resumer_stack_bottom_, resumer_stack_size_);
   return std::move(resumer_);

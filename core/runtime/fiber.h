@@ -7,10 +7,11 @@
 #pragma once
 
 #include <boost/context/fiber.hpp>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "core/runtime/task.h"
 
 namespace keelson {
 
@@ -36,7 +37,7 @@ class TaskGroup;
 class Fiber {
  public:
   // `body` runs at the first resume(). `stacks` outlives the fiber.
-  Fiber(StackPool& stacks, std::string name, std::function<void()> body);
+  Fiber(StackPool& stacks, std::string name, Task body);
   // Kills the fiber if it has not ended.
   ~Fiber();
   Fiber(const Fiber&) = delete;
@@ -70,7 +71,7 @@ class Fiber {
 
   StackPool& stacks_;
   const std::string name_;
-  std::function<void()> body_;
+  Task body_;
   boost::context::stack_context stack_;
   boost::context::fiber context_;  // Valid while suspended or fresh.
   boost::context::fiber resumer_;  // Valid while running.

@@ -69,7 +69,7 @@ void Scheduler::remove_from_ready(Fiber& fiber) {
   fiber.in_ready_queue_ = false;
 }
 
-Fiber& Scheduler::spawn(std::string name, std::function<void()> body) {
+Fiber& Scheduler::spawn(std::string name, Task body) {
   auto* fiber = new Fiber(stacks_, std::move(name), std::move(body));
   fiber->older_ = youngest_;
   if (youngest_ != nullptr) youngest_->younger_ = fiber;

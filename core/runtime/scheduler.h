@@ -5,7 +5,6 @@
 // unless the world brings a policy of its own.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -77,7 +76,7 @@ class Scheduler {
   // --- for TaskGroup and sync.h ---
 
   // A new fiber, ready to run. It is forgotten when it ends.
-  Fiber& spawn(std::string name, std::function<void()> body);
+  Fiber& spawn(std::string name, Task body);
   // Ends one fiber by unwinding it. REQUIRES: it is not running.
   void kill(Fiber& fiber);
   // Suspends the running fiber until wake(fiber).

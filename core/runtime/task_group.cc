@@ -5,7 +5,7 @@
 
 namespace keelson {
 
-Fiber& TaskGroup::spawn(std::string name, std::function<void()> body) {
+Fiber& TaskGroup::spawn(std::string name, Task body) {
   // Lets go however the body ends: by returning or by unwinding.
   struct Membership {
     ~Membership() {
@@ -13,7 +13,7 @@ Fiber& TaskGroup::spawn(std::string name, std::function<void()> body) {
       if (self.group_ != nullptr) self.group_->let_go(self);
     }
   };
-  Fiber& fiber = scheduler_.spawn(std::move(name), [body = std::move(body)] {
+  Fiber& fiber = scheduler_.spawn(std::move(name), [body = std::move(body)]() mutable {
     const Membership membership;
     body();
   });

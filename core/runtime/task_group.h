@@ -1,7 +1,6 @@
 // TaskGroup: fibers that belong to an owner and end before it.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,7 +18,7 @@ class TaskGroup {
   TaskGroup& operator=(const TaskGroup&) = delete;
 
   // `name` is for people ("http connection").
-  Fiber& spawn(std::string name, std::function<void()> body);
+  Fiber& spawn(std::string name, Task body);
 
   // Unwinds every fiber of the group. REQUIRES: not called by one of them.
   void stop();
