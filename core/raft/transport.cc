@@ -1,0 +1,411 @@
+// Tested by tests/core/node/transport_test.cc.
+#include "core/raft/transport.h"
+
+#include <fmt/format.h>
+
+#include "core/base/check.h"
+#include "core/runtime/sync.h"
+
+namespace keelson::raft {
+
+namespace {
+
+constexpr std::size_t kReadChunk = 64 * 1024;
+
+Bytes u64_head(std::uint64_t value) {
+  Bytes head;
+  append_u64(head, value);
+  return head;
+}
+
+bool is_known(std::uint8_t kind) {
+  return kind >= static_cast<std::uint8_t>(FrameKind::hello) &&
+         kind <= static_cast<std::uint8_t>(FrameKind::ping);
+}
+
+}  // namespace
+
+Result<std::optional<Frame>> parse_frame(BytesView bytes, std::size_t frame_bytes_max,
+                                         std::size_t& consumed) {
+  consumed = 0;
+  if (bytes.size() < kFrameHeaderSize) return std::optional<Frame>();
+  const std::size_t length = read_u32(bytes);
+  if (length == 0 || length > frame_bytes_max) {
+    return Error{ErrorCode::corrupt, fmt::format("frame of {} bytes", length)};
+  }
+  if (bytes.size() < kFrameHeaderSize + length) return std::optional<Frame>();
+  const BytesView payload = bytes.substr(kFrameHeaderSize, length);
+  if (hash64(payload) != read_u64(bytes.substr(4))) {
+    return Error{ErrorCode::corrupt, "frame checksum does not match"};
+  }
+  const auto kind = static_cast<std::uint8_t>(payload[0]);
+  if (!is_known(kind)) return Error{ErrorCode::corrupt, fmt::format("frame kind {}", kind)};
+  consumed = kFrameHeaderSize + length;
+  return std::optional<Frame>(Frame{static_cast<FrameKind>(kind), payload.substr(1)});
+}
+
+void append_frame(Bytes& out, FrameKind kind, BytesView head, BytesView body) {
+  const std::size_t start = out.size();
+  append_u32(out, static_cast<std::uint32_t>(1 + head.size() + body.size()));
+  append_u64(out, 0);
+  out.push_back(static_cast<char>(kind));
+  out.append(head);
+  out.append(body);
+  Bytes checksum;
+  append_u64(checksum, hash64(BytesView(out).substr(start + kFrameHeaderSize)));
+  out.replace(start + 4, 8, checksum);
+}
+
+Result<GroupMessage> parse_raft_body(BytesView body) {
+  if (body.size() < 8) return Error{ErrorCode::corrupt, "raft frame without a group"};
+  TRY(Message message, decode(body.substr(8)));
+  return GroupMessage{GroupId(read_u64(body)), std::move(message)};
+}
+
+struct Transport::Peer {
+  Peer(Scheduler& scheduler, NodeId peer_id, Address peer_address)
+      : id(peer_id), address(std::move(peer_address)), outgoing_changed(scheduler),
+        session(scheduler) {}
+
+  const NodeId id;
+  const Address address;
+  // The session in use; a newer one takes its place. Null when not connected.
+  Connection* connection = nullptr;
+  std::uint64_t session_number = 0;  // Counts connections used.
+  Bytes outgoing;  // Frames not yet handed to the connection.
+  WaitQueue outgoing_changed;
+  TaskGroup session;  // The fibers of an accepted connection; empty when this node dials.
+};
+
+struct Transport::PendingCall {
+  PendingCall(Transport& owner, NodeId callee)
+      : transport(owner), id(owner.next_request_id_++), peer(callee),
+        changed(owner.env_.scheduler) {
+    transport.pending_calls_.emplace(id, this);
+  }
+  ~PendingCall() { transport.pending_calls_.erase(id); }
+
+  Transport& transport;
+  const std::uint64_t id;
+  const NodeId peer;
+  bool lost = false;
+  std::optional<Bytes> reply;
+  WaitQueue changed;
+};
+
+Transport::Transport(Env& env, TransportOptions options, TransportHandler& handler)
+    : env_(env), options_(std::move(options)), handler_(handler), calls_(env.scheduler),
+      fibers_(env.scheduler) {
+  CHECK(!options_.peers.contains(options_.self));
+  for (const auto& [id, address] : options_.peers) {
+    peers_.emplace(id, std::make_unique<Peer>(env.scheduler, id, address));
+  }
+}
+
+Transport::~Transport() { stop(); }
+
+Result<void> Transport::start(const Address& listen_address) {
+  TRY(listener_, env_.network.listen(listen_address));
+  fibers_.spawn("peer listener", [this] { accept_loop(); });
+  for (const auto& [id, peer] : peers_) {
+    if (options_.self < id) {
+      fibers_.spawn("peer dialler", [this, &dialled = *peer] { dial_loop(dialled); });
+    }
+  }
+  return {};
+}
+
+void Transport::stop() {
+  calls_.stop();
+  fibers_.stop();
+  for (const auto& [id, peer] : peers_) peer->session.stop();
+}
+
+Transport::Peer* Transport::find(NodeId id) const {
+  const auto found = peers_.find(id);
+  return found == peers_.end() ? nullptr : found->second.get();
+}
+
+bool Transport::is_connected(NodeId id) const {
+  const Peer* const peer = find(id);
+  return peer != nullptr && peer->connection != nullptr;
+}
+
+// --- sending ---
+
+void Transport::enqueue(Peer& peer, FrameKind kind, BytesView head, BytesView body) {
+  append_frame(peer.outgoing, kind, head, body);
+  peer.outgoing_changed.notify_one();
+}
+
+void Transport::send(NodeId to, GroupId group, const Message& message) {
+  Peer* const peer = find(to);
+  CHECK(peer != nullptr);
+  if (peer->connection == nullptr) return;
+  if (peer->outgoing.size() >= options_.outgoing_bytes_max) {
+    SOMETIMES(env_.marks, "transport: message dropped, queue full");
+    return;
+  }
+  scratch_.clear();
+  encode(message, scratch_);
+  enqueue(*peer, FrameKind::raft, u64_head(group.value), scratch_);
+}
+
+Result<Bytes> Transport::call(NodeId to, BytesView request, Deadline deadline) {
+  Peer* const peer = find(to);
+  CHECK(peer != nullptr);
+  if (peer->connection == nullptr) {
+    return Error{ErrorCode::unavailable, fmt::format("no connection to {}", to_string(to))};
+  }
+  if (peer->outgoing.size() >= options_.outgoing_bytes_max) {
+    return Error{ErrorCode::unavailable, fmt::format("too much queued to {}", to_string(to))};
+  }
+  PendingCall pending(*this, to);
+  enqueue(*peer, FrameKind::request, u64_head(pending.id), request);
+  while (!pending.reply && !pending.lost) {
+    if (!pending.changed.wait(deadline) && !pending.reply && !pending.lost) {
+      return Error{ErrorCode::timed_out, fmt::format("no reply from {}", to_string(to))};
+    }
+  }
+  if (pending.reply) return std::move(*pending.reply);
+  return Error{ErrorCode::connection_lost, fmt::format("lost {} in a call", to_string(to))};
+}
+
+// --- connections ---
+
+void Transport::accept_loop() {
+  while (true) {
+    auto accepted = listener_->accept(Deadline::never());
+    if (!accepted) {
+      env_.log.event("transport", accepted.error().message);
+      env_.scheduler.sleep_for(options_.redial_interval);
+      continue;
+    }
+    fibers_.spawn("peer greeting", [this, connection = *std::move(accepted)]() mutable {
+      greet(std::move(connection));
+    });
+  }
+}
+
+void Transport::greet(std::unique_ptr<Connection> connection) {
+  const auto deadline = Deadline::in(env_.clock, options_.idle_timeout);
+  Bytes received;
+  const auto id = read_hello(*connection, received, deadline);
+  if (!id) {
+    env_.log.event("transport", fmt::format("refuses a peer: {}", id.error().message));
+    return;
+  }
+  if (options_.self < *id) {
+    env_.log.event("transport", fmt::format("{} dialled, though it must be dialled",
+                                            to_string(*id)));
+    return;
+  }
+  if (!send_hello(*connection, deadline)) return;
+  Peer& peer = *find(*id);
+  // The peer dialled again, so it has given the older connection up.
+  peer.session.stop();
+  peer.session.spawn(
+      "peer session",
+      [this, &peer, received = std::move(received),
+       connection = std::move(connection)]() mutable {
+        run_session(peer, std::move(connection), std::move(received));
+      });
+}
+
+void Transport::dial_loop(Peer& peer) {
+  while (true) {
+    const auto deadline = Deadline::in(env_.clock, options_.idle_timeout);
+    auto connection = env_.network.connect(peer.address, deadline);
+    if (connection) {
+      Bytes received;
+      if (send_hello(**connection, deadline)) {
+        const auto id = read_hello(**connection, received, deadline);
+        if (id && *id == peer.id) {
+          run_session(peer, *std::move(connection), std::move(received));
+        } else if (id) {
+          env_.log.event("transport", fmt::format("expected {} at {}, found {}",
+                                                  to_string(peer.id), peer.address,
+                                                  to_string(*id)));
+        }
+      }
+    }
+    env_.scheduler.sleep_for(options_.redial_interval);
+  }
+}
+
+Result<void> Transport::send_hello(Connection& connection, Deadline deadline) {
+  Bytes hello;
+  append_u32(hello, kTransportVersion);
+  append_u64(hello, options_.self.value);
+  hello += options_.cluster_id;
+  Bytes frame;
+  append_frame(frame, FrameKind::hello, {}, hello);
+  return connection.write(frame, deadline);
+}
+
+Result<NodeId> Transport::check_hello(const Frame& frame) const {
+  if (frame.kind != FrameKind::hello || frame.body.size() < 12) {
+    return Error{ErrorCode::corrupt, "the first frame is not a hello"};
+  }
+  const std::uint32_t version = read_u32(frame.body);
+  if (version != kTransportVersion) {
+    return Error{ErrorCode::invalid_argument, fmt::format("transport version {}", version)};
+  }
+  const NodeId id(read_u64(frame.body.substr(4)));
+  const BytesView cluster_id = frame.body.substr(12);
+  if (cluster_id != options_.cluster_id) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{} belongs to cluster '{}', this is '{}'", to_string(id), cluster_id,
+                             options_.cluster_id)};
+  }
+  if (find(id) == nullptr) {
+    return Error{ErrorCode::invalid_argument, fmt::format("{} is not a peer", to_string(id))};
+  }
+  return id;
+}
+
+Result<NodeId> Transport::read_hello(Connection& connection, Bytes& received, Deadline deadline) {
+  constexpr std::size_t kHelloBytesMax = 1024;
+  char chunk[kHelloBytesMax];
+  while (true) {
+    std::size_t consumed = 0;
+    TRY(const auto frame, parse_frame(received, kHelloBytesMax, consumed));
+    if (frame) {
+      TRY(const NodeId id, check_hello(*frame));
+      received.erase(0, consumed);
+      return id;
+    }
+    TRY(const std::size_t count, connection.read(chunk, deadline));
+    if (count == 0) return Error{ErrorCode::connection_lost, "closed before its hello"};
+    received.append(chunk, count);
+  }
+}
+
+void Transport::run_session(Peer& peer, std::unique_ptr<Connection> connection, Bytes received) {
+  // Leaves the peer unconnected however the session ends.
+  struct InUse {
+    Transport& transport;
+    Peer& peer;
+    Connection& connection;
+    InUse(Transport& t, Peer& p, Connection& c) : transport(t), peer(p), connection(c) {
+      peer.outgoing.clear();
+      peer.connection = &connection;
+      ++peer.session_number;
+    }
+    ~InUse() {
+      if (peer.connection != &connection) return;
+      peer.connection = nullptr;
+      peer.outgoing.clear();
+      for (const auto& [id, call] : transport.pending_calls_) {
+        if (call->peer != peer.id) continue;
+        call->lost = true;
+        call->changed.notify_all();
+      }
+    }
+  };
+  env_.log.event("transport", fmt::format("connected to {}", to_string(peer.id)));
+  {
+    const InUse in_use(*this, peer, *connection);
+    TaskGroup writer(env_.scheduler);
+    writer.spawn("peer writer", [&] { write_loop(peer, *connection); });
+    read_loop(peer, *connection, std::move(received));
+  }
+  env_.log.event("transport", fmt::format("disconnected from {}", to_string(peer.id)));
+}
+
+void Transport::write_loop(Peer& peer, Connection& connection) {
+  Bytes sending;
+  while (true) {
+    if (peer.outgoing.empty()) {
+      const auto ping_at = Deadline::in(env_.clock, options_.ping_interval);
+      if (!peer.outgoing_changed.wait(ping_at) && peer.outgoing.empty()) {
+        append_frame(peer.outgoing, FrameKind::ping, {}, {});
+      }
+      continue;
+    }
+    sending.clear();
+    std::swap(sending, peer.outgoing);
+    if (!connection.write(sending, Deadline::in(env_.clock, options_.idle_timeout))) {
+      connection.reset();  // Wakes the reader, which ends the session.
+      return;
+    }
+  }
+}
+
+void Transport::read_loop(Peer& peer, Connection& connection, Bytes received) {
+  Bytes chunk(kReadChunk, '\0');
+  while (true) {
+    std::size_t position = 0;
+    while (true) {
+      std::size_t consumed = 0;
+      const auto frame = parse_frame(BytesView(received).substr(position),
+                                     options_.frame_bytes_max, consumed);
+      if (!frame) {
+        env_.log.event("transport", fmt::format("{} from {}", frame.error().message,
+                                                to_string(peer.id)));
+        return;
+      }
+      if (!*frame) break;
+      if (!dispatch(peer, **frame)) return;
+      position += consumed;
+    }
+    received.erase(0, position);
+    const auto count =
+        connection.read(chunk, Deadline::in(env_.clock, options_.idle_timeout));
+    if (!count || *count == 0) return;
+    received.append(chunk, 0, *count);
+  }
+}
+
+Result<void> Transport::dispatch(Peer& peer, const Frame& frame) {
+  switch (frame.kind) {
+    case FrameKind::raft: {
+      TRY(const GroupMessage received, parse_raft_body(frame.body));
+      handler_.on_message(peer.id, received.group, received.message);
+      return {};
+    }
+    case FrameKind::request:
+      on_request(peer, frame.body);
+      return {};
+    case FrameKind::reply:
+      on_reply(frame.body);
+      return {};
+    case FrameKind::ping:
+      return {};
+    case FrameKind::hello:
+      break;
+  }
+  return Error{ErrorCode::corrupt, "a second hello"};
+}
+
+// --- calls ---
+
+void Transport::on_request(Peer& peer, BytesView body) {
+  if (body.size() < 8) return;
+  if (calls_.size() >= options_.incoming_calls_max) {
+    // The caller's deadline tells it; a queue here would only hide the overload.
+    SOMETIMES(env_.marks, "transport: call refused, too many");
+    return;
+  }
+  calls_.spawn("peer call", [this, &peer, id = read_u64(body), request = Bytes(body.substr(8))] {
+    serve_call(peer, id, request);
+  });
+}
+
+void Transport::serve_call(Peer& peer, std::uint64_t request_id, Bytes request) {
+  const std::uint64_t asked_on = peer.session_number;
+  const Bytes reply = handler_.on_call(peer.id, std::move(request));
+  // A reply on another connection would find nobody waiting.
+  if (peer.connection == nullptr || peer.session_number != asked_on) return;
+  enqueue(peer, FrameKind::reply, u64_head(request_id), reply);
+}
+
+void Transport::on_reply(BytesView body) {
+  if (body.size() < 8) return;
+  const auto found = pending_calls_.find(read_u64(body));
+  if (found == pending_calls_.end()) return;  // The caller has given up.
+  found->second->reply = Bytes(body.substr(8));
+  found->second->changed.notify_all();
+}
+
+}  // namespace keelson::raft
