@@ -1,0 +1,136 @@
+// HTTP as handlers see it: a request that has been read completely, and the answer to it. What goes
+// over the wire is http_parser.h and http_server.h.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/runtime/clock.h"
+#include "core/runtime/network.h"
+
+namespace keelson::api {
+
+// Header fields in the order they came. Names compare without regard to case; one name may occur
+// more than once.
+class HttpHeaders {
+ public:
+  struct Field {
+    std::string name;
+    std::string value;
+  };
+
+  HttpHeaders() = default;
+  HttpHeaders(std::initializer_list<Field> fields) : fields_(fields) {}
+
+  void add(std::string name, std::string value);
+  // Removes every field of that name first.
+  void set(std::string name, std::string value);
+
+  // The first value of that name, or nullptr.
+  const std::string* find(std::string_view name) const;
+  // The first value of that name, or nothing at all: "".
+  std::string_view get(std::string_view name) const;
+  std::size_t count(std::string_view name) const;
+  // Whether the comma-separated lists under that name contain `token`, without regard to case.
+  bool has_token(std::string_view name, std::string_view token) const;
+
+  std::size_t size() const { return fields_.size(); }
+  auto begin() const { return fields_.begin(); }
+  auto end() const { return fields_.end(); }
+
+ private:
+  std::vector<Field> fields_;
+};
+
+struct HttpRequest {
+  std::string method;  // As sent: methods are case-sensitive.
+  std::string target;  // As sent: origin form, absolute form, or "*".
+
+  // Parts of the target, still percent-encoded; of an absolute form only what follows the
+  // authority. Filled in by set_target().
+  std::string raw_path;  // Begins with "/", except for "*" and CONNECT.
+  std::string query;     // Without the "?".
+
+  int minor_version = 1;  // Of HTTP/1.
+  HttpHeaders headers;
+  Bytes body;
+
+  Address peer;
+  Instant arrived;  // When the last octet had been read.
+
+  // Takes the target apart.
+  void set_target(std::string whole);
+
+  // raw_path percent-decoded once, or nothing if that is impossible: an escape is malformed, or
+  // there is a NUL in it. Nothing is normalised.
+  std::optional<std::string> path() const { return decode_path(raw_path); }
+
+  static std::optional<std::string> decode_path(std::string_view raw);
+};
+
+struct HttpResponse {
+  int status = 200;
+  // Without Content-Length, Connection, Date and Transfer-Encoding: those are the server's. A value
+  // may contain no control characters; the server replaces them with spaces.
+  HttpHeaders headers;
+  // For HEAD too: the server sends its length and leaves it out.
+  Bytes body;
+};
+
+// Answers requests: a listener's whole behaviour. The server calls handle() from one fiber per
+// connection, so calls may overlap wherever one suspends.
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+
+  // May suspend until the deadline at most, and is killed there if it goes on. The fiber may also be
+  // killed while it is suspended, because the client went away.
+  virtual HttpResponse handle(const HttpRequest& request, Deadline deadline) = 0;
+
+  // The largest body this handler takes for the request with this head (the body is still empty).
+  // Beyond it the server answers refusal(413). Never suspends.
+  virtual std::size_t body_limit(const HttpRequest& head) const;
+
+  // The answer to what the server refuses by itself, in this listener's shape: 400, 408, 413, 414,
+  // 431, 501, 503, 505. `head` holds as much as was understood. Never suspends.
+  virtual HttpResponse refusal(const HttpRequest& head, int status, std::string_view message) const;
+};
+
+// "Not Found" for 404; "Unknown" for a number without a name.
+std::string_view reason_phrase(int status);
+
+// {"error":code,"message":message} with the headers of every JSON error of Keelson's own (probes and
+// admin): no-store, nosniff. An empty message is left out. Text is escaped as JSON demands.
+HttpResponse json_error(int status, std::string_view code, std::string_view message = {});
+
+// Percent-decoding once; nothing if an escape is malformed. "+" stays "+".
+std::optional<std::string> percent_decode(std::string_view text);
+
+// Percent-encodes everything but A-Z a-z 0-9 - . _ ~ and, if asked, "/": RFC 3986, as SigV4 wants.
+std::string percent_encode(std::string_view text, bool keep_slash = false);
+
+struct QueryParameter {
+  std::string name;
+  std::string value;
+  bool has_value = false;  // Whether there was a "=".
+};
+
+// Takes a query, or a form-encoded body, apart and decodes it; "+" is a space only if `plus_is_space`
+// (forms). Empty pieces are skipped. Nothing if an escape is malformed.
+std::optional<std::vector<QueryParameter>> parse_query(std::string_view query, bool plus_is_space);
+
+// ASCII only.
+bool equal_without_case(std::string_view a, std::string_view b);
+std::string to_lower(std::string_view text);
+// Without spaces and tabs at both ends.
+std::string_view trim(std::string_view text);
+
+// "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate) from milliseconds since 1970, and back to a multiple
+// of 1000; nothing if it is no such date.
+std::string http_date(std::int64_t wall_ms);
+std::optional<std::int64_t> parse_http_date(std::string_view text);
+
+}  // namespace keelson::api
