@@ -1,0 +1,69 @@
+// MapStore: the state machine that a group replicates: an ordered map in memory, and the memory of
+// which batches were applied. The same entries in the same order give the same state and outcomes
+// on every node: it knows no clock, no chance and no iteration order but that of keys and the log.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+
+#include "core/base/event_log.h"
+#include "core/kv/store.h"
+
+namespace keelson::kv {
+
+class MapStore {
+ public:
+  // Retried tokens are recognised while they are among the newest so many; part of the replicated
+  // state, hence the same for every node of a group and for all time.
+  static constexpr std::size_t kTokensRemembered = 10'000;
+
+  explicit MapStore(Marks& marks, std::size_t tokens_remembered = kTokensRemembered);
+  MapStore(const MapStore&) = delete;
+  MapStore& operator=(const MapStore&) = delete;
+
+  // Applies one command; its index is the version of every key it writes. Mutations of one key take
+  // effect in order. A token that is remembered changes nothing and gives the first outcome, be it
+  // that a condition did not hold. REQUIRES: index == last_applied().next().
+  BatchOutcome apply(raft::LogIndex index, const Batch& batch);
+  // Applies an entry that is no command. REQUIRES: as apply().
+  void apply_no_op(raft::LogIndex index);
+
+  // The value, or nullptr; valid until the next apply().
+  const VersionedValue* find(BytesView key) const;
+  std::optional<VersionedValue> get(BytesView key) const;
+
+  raft::LogIndex last_applied() const { return last_applied_; }
+
+  // A chain over every entry applied and its outcome: equal on two nodes with equal last_applied(),
+  // or their state machines have parted.
+  std::uint64_t digest() const { return digest_; }
+  // Over keys, values and versions, in order; walks the whole map.
+  std::uint64_t content_digest() const;
+
+  std::size_t size() const { return content_.size(); }
+  std::size_t tokens_remembered() const { return by_age_.size(); }
+  // In the order of keys.
+  const std::map<Bytes, VersionedValue, std::less<>>& content() const { return content_; }
+
+ private:
+  using Outcomes = std::map<Bytes, BatchOutcome, std::less<>>;
+
+  BatchOutcome decide_and_mutate(raft::LogIndex index, const Batch& batch);
+  bool holds(const Condition& condition) const;
+  void remember(const Bytes& token, const BatchOutcome& outcome);
+  void advance_to(raft::LogIndex index);
+
+  Marks& marks_;
+  const std::size_t tokens_limit_;
+
+  std::map<Bytes, VersionedValue, std::less<>> content_;
+  raft::LogIndex last_applied_;
+  std::uint64_t digest_ = 0;
+
+  // Outcomes by token, and the same tokens oldest first. Invariant: equal sizes <= tokens_limit_.
+  Outcomes outcomes_;
+  std::deque<Outcomes::iterator> by_age_;
+};
+
+}  // namespace keelson::kv

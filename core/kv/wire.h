@@ -1,0 +1,36 @@
+// The step between the structs of this folder and their protobuf messages. For .cc files of core/kv
+// only: nothing that others include knows of protobuf.
+#pragma once
+
+#include <climits>
+#include <string>
+
+#include "core/kv/kv.pb.h"
+#include "core/kv/store.h"
+
+namespace keelson::kv {
+
+void to_wire(const Batch& batch, wire::Batch& message);
+// Errors: corrupt.
+Result<Batch> from_wire(wire::Batch&& message);
+
+template <typename Message>
+Bytes serialize(const Message& message) {
+  Bytes bytes;
+  const bool written = message.SerializeToString(&bytes);
+  CHECK(written);  // Fails only beyond 2 GiB; callers bound what they send.
+  return bytes;
+}
+
+template <typename Message>
+Result<Message> parse(BytesView bytes, const char* what) {
+  Message message;
+  if (bytes.size() > INT_MAX ||
+      !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Error{ErrorCode::corrupt, std::string(what) + ": " + std::to_string(bytes.size()) +
+                                         " bytes that are not one"};
+  }
+  return message;
+}
+
+}  // namespace keelson::kv
