@@ -1,0 +1,38 @@
+// Chance and the order of fibers, drawn from the run's choices.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/runtime/random.h"
+#include "core/runtime/scheduler.h"
+#include "sim/choices.h"
+
+namespace keelson::sim {
+
+// A machine's chance: stream "random/<machine>/<purpose>", which goes on from one incarnation to the
+// next.
+class SimRandomSource : public RandomSource {
+ public:
+  SimRandomSource(Choices& choices, std::string_view machine);
+  std::unique_ptr<Random> stream(std::string_view purpose) override;
+
+ private:
+  Choices& choices_;
+  const std::string prefix_;
+};
+
+// Mostly first in, first out: another fiber than the oldest in `per_million` of picks, drawn from
+// stream "schedule/<machine>".
+class SimSchedulePolicy : public SchedulePolicy {
+ public:
+  SimSchedulePolicy(Choices& choices, std::string_view machine, std::uint32_t per_million);
+  std::size_t pick(std::size_t ready_count) override;
+
+ private:
+  ChoiceStream& stream_;
+  const std::uint32_t per_million_;
+};
+
+}  // namespace keelson::sim
