@@ -2,7 +2,6 @@
 #include "core/runtime/fiber.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "core/base/check.h"
 
