@@ -1,0 +1,132 @@
+// What a simulated disk holds: files and directories, each as the node sees it and as a loss of
+// power would leave it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "sim/choices.h"
+
+namespace keelson::sim {
+
+inline constexpr std::uint64_t kSectorBytes = 512;
+
+// What a loss of power does to what was not synced; shares out of a million. The default keeps all.
+struct LossShares {
+  // For each file with this share, every unsynced change is lost; otherwise each is lost or torn on
+  // its own, so that later ones may survive earlier ones.
+  std::uint32_t lose_all_per_million = 0;
+  std::uint32_t lose_write_per_million = 0;
+  std::uint32_t tear_write_per_million = 0;
+  // For each created, renamed or removed name, whether it is as if that had not happened.
+  std::uint32_t lose_entry_per_million = 0;
+};
+
+// What a loss of power did.
+struct Losses {
+  std::uint64_t lost_changes = 0;
+  std::uint64_t torn_writes = 0;
+  std::uint64_t lost_entries = 0;
+};
+
+// One file: its bytes, and how to undo every change since it was last synced.
+class FileImage {
+ public:
+  // Counts its size in `used_bytes`.
+  explicit FileImage(std::shared_ptr<std::uint64_t> used_bytes);
+  ~FileImage();
+  FileImage(const FileImage&) = delete;
+  FileImage& operator=(const FileImage&) = delete;
+
+  const Bytes& visible() const { return content_; }
+  // What is certain to survive a loss of power now.
+  Bytes durable() const;
+
+  void write(BytesView bytes, std::uint64_t offset);
+  void truncate(std::uint64_t size);
+
+  // How many changes were made so far: what a sync that begins now will save.
+  std::uint64_t change_count() const { return first_change_ + changes_.size(); }
+  bool has_unsynced() const { return !changes_.empty(); }
+  // A sync has succeeded: the changes before `until` are durable, except those that were dropped.
+  void make_durable(std::uint64_t until);
+  // A sync has failed: the changes before `until` stay visible, but nothing saves them any more.
+  void drop(std::uint64_t until);
+  // Draws what becomes of every unsynced change, and leaves that, durable.
+  void lose_power(const LossShares& shares, ChoiceStream& choices, Losses& losses);
+
+ private:
+  struct Change {
+    std::uint64_t offset = 0;
+    std::uint64_t written = 0;    // How many bytes were written at the offset.
+    std::uint64_t saved = 0;      // How many of the bytes before are in saved_bytes_.
+    std::uint64_t size_before = 0;
+    std::uint64_t size_after = 0;
+    bool is_dropped = false;
+  };
+  // A change that was undone, and what it takes to do it again.
+  struct Undone {
+    Change change;
+    Bytes bytes;
+  };
+
+  void note(const Change& change);
+  // Undoes every change, leaves what is durable in `content`, and returns the changes in order.
+  std::vector<Undone> undo_all(Bytes& content) const;
+  static void redo(Bytes& content, const Undone& undone);
+  // Does again only the sectors that are not in the set: bit i stands for the ith part of the write.
+  static void redo_torn(Bytes& content, const Undone& undone, std::uint64_t lost_parts);
+  void forget_changes(std::uint64_t until);
+  void replace_content(Bytes content);
+  void write_back_oldest();
+
+  const std::shared_ptr<std::uint64_t> used_bytes_;
+  Bytes content_;
+  std::uint64_t first_change_ = 0;
+  std::vector<Change> changes_;  // Since the last sync, in order.
+  Bytes saved_bytes_;            // What the changes replaced, one after the other.
+  bool has_dropped_ = false;     // Some change is_dropped.
+};
+
+class DirectoryImage;
+
+// What a name stands for: one of the two.
+struct Entry {
+  std::shared_ptr<FileImage> file;
+  std::shared_ptr<DirectoryImage> directory;
+
+  bool operator==(const Entry&) const = default;
+};
+
+class DirectoryImage {
+ public:
+  using Entries = std::map<std::string, Entry, std::less<>>;
+  // Names that change together; no entry means that the name goes.
+  using Change = std::vector<std::pair<std::string, std::optional<Entry>>>;
+
+  const Entries& visible() const { return visible_; }
+  const Entries& durable() const { return durable_; }
+  // Null if there is no such name.
+  const Entry* find(const std::string& name) const;
+
+  void apply(Change change);
+  std::uint64_t change_count() const { return first_change_ + changes_.size(); }
+  void make_durable(std::uint64_t until);
+  // Draws what becomes of every unsynced change, here and below.
+  void lose_power(const LossShares& shares, ChoiceStream& choices, Losses& losses);
+
+ private:
+  static void apply_to(Entries& entries, const Change& change);
+
+  Entries visible_;
+  Entries durable_;
+  std::uint64_t first_change_ = 0;
+  std::vector<Change> changes_;
+};
+
+}  // namespace keelson::sim

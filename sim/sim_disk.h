@@ -1,0 +1,174 @@
+// SimDisk: the disk of one simulated machine. It outlives the machine's incarnations and keeps apart
+// what a node sees (the page cache), and what a loss of power leaves (what was synced, and by draw
+// some of the rest).
+//
+// A file's bytes are stored once, as the node sees them, together with what it takes to undo every
+// change since the last sync (sim/disk_image.h). A loss of power undoes all of these and then does
+// some again, whole or torn at sectors of 512 bytes. Names live in directories that keep their
+// durable entries, their visible entries and the changes between the two.
+//
+// What is undetermined is drawn from the streams "disk/n1/...". Faults are counted in the world's
+// FaultLedger when injected and when they had an effect.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/result.h"
+#include "core/runtime/disk.h"
+#include "sim/choices.h"
+#include "sim/disk_image.h"
+#include "sim/event_queue.h"
+#include "sim/true_time.h"
+
+namespace keelson::sim {
+
+class Machine;
+class World;
+
+enum class DiskOperation : std::uint8_t { read, write, sync, change_names };
+
+// What the disk does to every operation. The default is a healthy one that loses nothing that it
+// need not lose. The shares are out of a million draws.
+struct DiskConditions {
+  // Latencies. Reads, writes and changes of names are served by memory, and take no time unless
+  // told to: then they do not even suspend.
+  Duration read_latency{};
+  Duration write_latency{};
+  Duration sync_latency = std::chrono::microseconds(500);
+  // This share of the operations that take time takes longer: mostly by about tail_unit, seldom by
+  // up to tail_most.
+  std::uint32_t tail_per_million = 0;
+  Duration tail_unit = std::chrono::milliseconds(1);
+  Duration tail_most = std::chrono::seconds(2);
+
+  // What becomes of what was not synced when power is lost.
+  LossShares at_power_loss;
+
+  // io_error. A failed sync drops what it should have saved: reads show it, nothing saves it.
+  std::uint32_t read_error_per_million = 0;
+  std::uint32_t write_error_per_million = 0;
+  std::uint32_t sync_error_per_million = 0;
+};
+
+// Watches a machine's disk, at the true moment.
+class DiskTap {
+ public:
+  virtual ~DiskTap() = default;
+
+  virtual void on_write(const Machine& machine, const std::string& path, std::uint64_t offset,
+                        BytesView bytes) = 0;
+  virtual void on_truncate(const Machine& machine, const std::string& path,
+                           std::uint64_t size) = 0;
+  // A sync of the file has succeeded: what was written before it began is durable now.
+  virtual void on_synced(const Machine& machine, const std::string& path) = 0;
+  virtual void on_power_loss(const Machine& machine) = 0;
+};
+
+class SimDisk : private EventTarget {
+ public:
+  // The arguments outlive this object, and events of `world` are not run after it.
+  SimDisk(World& world, Machine& machine);
+  ~SimDisk() override;
+  SimDisk(const SimDisk&) = delete;
+  SimDisk& operator=(const SimDisk&) = delete;
+
+  // --- for the world ---
+
+  // The disk as the next incarnation of the machine sees it; it parks fibers of the machine's
+  // scheduler of now. It and its files may outlive the incarnation, and are harmless then.
+  std::unique_ptr<Disk> attach();
+  // Memory is gone, and with it what was not synced, as far as the conditions say.
+  void power_loss();
+  // The process is gone, the page cache stays: everything that was written is there, and syncs
+  // under way end by themselves.
+  void process_gone();
+  // An empty disk in the place of this one.
+  void wipe();
+
+  // --- conditions and faults ---
+
+  void set_conditions(const DiskConditions& conditions) { conditions_ = conditions; }
+  const DiskConditions& conditions() const { return conditions_; }
+
+  // Every operation takes `extra` longer; 0 ends it.
+  void slow_down(Duration extra);
+  // No operation completes until unstick().
+  void stick();
+  void unstick();
+  // The next `count` operations of the kind fail with io_error. REQUIRES: not change_names.
+  void fail_next(DiskOperation operation, std::uint32_t count = 1);
+  // The disk holds `bytes` at most; what is above already stays. Nothing: without limit.
+  void set_capacity(std::optional<std::uint64_t> bytes);
+  // Ends slowness, stickiness, armed failures, the capacity limit, and all shares.
+  void heal();
+
+  // --- for oracles and tests ---
+
+  // Null ends the watching.
+  void set_tap(DiskTap* tap) { tap_ = tap; }
+  // What a loss of power would leave of the file for sure. Nothing if its name is not durable.
+  std::optional<Bytes> read_durable(const std::string& path) const;
+  // What the node would read now.
+  std::optional<Bytes> read_visible(const std::string& path) const;
+  std::uint64_t used_bytes() const { return *used_bytes_; }
+
+ private:
+  friend class AttachedDisk;
+  friend class AttachedFile;
+
+  // A sync under way. It ends by itself, whether or not a fiber still waits for it.
+  struct Pending;
+  struct Sync {
+    std::uint32_t generation = 0;
+    bool is_under_way = false;
+    bool will_fail = false;
+    bool is_due = false;  // Its time has come, but the disk is stuck.
+    std::shared_ptr<FileImage> file;            // One of these two.
+    std::shared_ptr<DirectoryImage> directory;
+    std::uint64_t covered_until = 0;  // The number of changes before the sync began.
+    std::string path;
+    Pending* waiter = nullptr;
+  };
+
+  void on_event(std::uint64_t argument) override;
+  void end_sync(std::size_t slot);
+  void let_go_of(std::size_t slot);
+  // Suspends for what `operation` takes. Returns timed_out, or io_error if it fails by fault.
+  Result<void> take_time(DiskOperation operation, Scheduler& scheduler, Deadline deadline);
+  Result<void> sync(Sync what, Scheduler& scheduler, Deadline deadline);
+  Duration latency(DiskOperation operation);
+  bool fails(DiskOperation operation);
+  Result<void> reserve(std::uint64_t more_bytes);
+  std::uint64_t free_bytes() const;
+  void forget_syncs();
+
+  World& world_;
+  Machine& machine_;
+  DiskTap* tap_ = nullptr;
+  DiskConditions conditions_;
+
+  // Faults that are on.
+  Duration slowness_{};
+  bool is_stuck_ = false;
+  std::uint32_t failures_armed_[3] = {0, 0, 0};
+  std::optional<std::uint64_t> capacity_;
+
+  std::shared_ptr<std::uint64_t> used_bytes_;  // Of all files that anything still refers to.
+  std::shared_ptr<DirectoryImage> root_;
+
+  std::vector<Sync> syncs_;
+  std::vector<std::size_t> free_syncs_;
+  std::vector<Pending*> stuck_fibers_;
+
+  ChoiceStream& latency_choices_;
+  ChoiceStream& power_loss_choices_;
+  ChoiceStream& error_choices_;
+};
+
+}  // namespace keelson::sim
