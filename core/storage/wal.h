@@ -7,7 +7,7 @@
 //   log     = segment+
 //   segment = header batch*
 //   header  = magic:u64 version:u32 segment:u32 salt:u64 first_sequence:u64 checksum:u64
-//   batch   = magic:u32 length:u32 sequence:u64 checksum:u64 payload      ; length of the payload
+//   batch   = header_check:u32 length:u32 sequence:u64 checksum:u64 payload
 //   payload = record+
 //   record  = group:u64 kind:u8 (hard_state | entries)
 //   hard_state (kind 1) = current_term:u64 voted_for:u64                  ; 0 is nobody
@@ -17,13 +17,17 @@
 //
 // A batch is everything that was written between two syncs. Its checksum covers the payload, the
 // sequence, the segment, the position in it, and the log's salt (drawn once, in every header), so
-// bytes that are right elsewhere, or were chosen by a client, are not taken for a batch here.
+// bytes that are right elsewhere, or were chosen by a client, are not taken for a batch here. The
+// header_check covers all of these but the payload.
 //
 // What makes recovery decidable: batch k+1 is not written, and no segment is begun, before the sync
 // of batch k has returned. However a loss of power reorders, tears or drops unsynced writes, it can
 // only harm the last batch of the last segment: that is a torn tail, and it is cut. A harmed batch
 // with a valid one anywhere after it, or in a segment that is not the last, or a harmed header of a
 // segment in use, was durable once: that is corruption, it is refused and never cut.
+//
+// A batch that recovery can read may still not be durable: a process that was killed, or whose sync
+// failed, leaves it in the page cache alone. Hence open() writes the last batch again and syncs it.
 //
 // What cannot be told apart: rot in the very last batch looks like a tear.
 #pragma once
@@ -86,7 +90,6 @@ class Wal {
 
  private:
   class Turn;
-  class Recovery;
 
   Wal(Env& env, const WalOptions& options);
   Result<void> write_batch(Deadline deadline);

@@ -3,12 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace keelson::storage::wal_format {
 
 namespace {
 
 constexpr std::uint64_t kSegmentMagic = 0x0a4c'4157'4c45'454b;  // "KEELWAL\n" on disk.
-constexpr std::uint32_t kBatchMagic = 0x4843'5442;                // "BTCH" on disk.
 constexpr std::uint32_t kVersion = 1;
 
 enum class RecordKind : unsigned char { hard_state = 1, entries = 2 };
@@ -51,14 +52,19 @@ class Reader {
   bool failed_ = false;
 };
 
-std::uint64_t batch_checksum(const BatchPlace& place, std::uint64_t sequence, BytesView payload) {
-  Bytes context;
-  append_u64(context, place.salt);
-  append_u32(context, place.segment);
-  append_u64(context, place.position);
-  append_u64(context, sequence);
-  append_u64(context, payload.size());
-  return hash64(payload, hash64(context));
+// What a batch's header and place say, mixed; the checksum of the payload starts from it. Salted, so
+// that a search through a client's bytes finds no header in them, whatever the client chose.
+std::uint64_t mix_header(const BatchPlace& place, std::uint32_t length, std::uint64_t sequence) {
+  std::array<char, 32> fields;
+  const auto put = [&](std::size_t at, std::size_t size, std::uint64_t value) {
+    for (std::size_t i = 0; i < size; ++i) fields[at + i] = static_cast<char>(value >> (8 * i));
+  };
+  put(0, 4, place.segment);
+  put(4, 4, length);
+  put(8, 8, place.position);
+  put(16, 8, sequence);
+  put(24, 8, place.salt);
+  return hash64(BytesView(fields.data(), fields.size()), place.salt);
 }
 
 Result<void> replay_hard_state(Reader& reader, GroupId group, RecoveredGroup& state) {
@@ -151,23 +157,27 @@ void seal_batch(Bytes& frame, const BatchPlace& place, std::uint64_t sequence) {
   const BytesView payload = BytesView(frame).substr(kBatchHeaderBytes);
   CHECK(payload.size() <= kPayloadBytesMax);
   Bytes header;
-  append_u32(header, kBatchMagic);
-  append_u32(header, static_cast<std::uint32_t>(payload.size()));
+  const auto length = static_cast<std::uint32_t>(payload.size());
+  const std::uint64_t mixed = mix_header(place, length, sequence);
+  append_u32(header, static_cast<std::uint32_t>(mixed));
+  append_u32(header, length);
   append_u64(header, sequence);
-  append_u64(header, batch_checksum(place, sequence, payload));
+  append_u64(header, hash64(payload, mixed));
   CHECK(header.size() == kBatchHeaderBytes);
   frame.replace(0, kBatchHeaderBytes, header);
 }
 
 std::optional<BatchView> read_batch(BytesView bytes, const BatchPlace& place) {
   Reader reader(bytes);
-  const std::uint32_t magic = reader.u32();
+  const std::uint32_t header_check = reader.u32();
   const std::uint32_t length = reader.u32();
   const std::uint64_t sequence = reader.u64();
   const std::uint64_t checksum = reader.u64();
   const BytesView payload = reader.take(length);
-  if (reader.failed() || magic != kBatchMagic || payload.empty()) return std::nullopt;
-  if (checksum != batch_checksum(place, sequence, payload)) return std::nullopt;
+  if (reader.failed() || payload.empty()) return std::nullopt;
+  const std::uint64_t mixed = mix_header(place, length, sequence);
+  if (header_check != static_cast<std::uint32_t>(mixed)) return std::nullopt;
+  if (checksum != hash64(payload, mixed)) return std::nullopt;
   return BatchView{sequence, payload};
 }
 
