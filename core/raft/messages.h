@@ -44,8 +44,10 @@ struct AppendEntriesReply {
   Term term;
   bool success = false;
   // success: the follower's log is durable and equal to the leader's up to here. Otherwise: a hint,
-  // the last index at which the two logs may still agree (§5.3, the faster back-up).
+  // the last index at which the two logs may still agree (§5.3, the faster back-up),
   LogIndex match_index;
+  // and the term of the follower's entry there; 0 with success.
+  Term match_term;
   // The newest round received in `term`; sent whether or not the consistency check succeeded.
   Round round;
   bool operator==(const AppendEntriesReply&) const = default;
@@ -64,7 +66,9 @@ struct Outgoing {
 // One line for a trace: "AppendEntries t3 prev 4/2 +2 commit 4 round 9".
 std::string describe(const Message& message);
 
-// The bytes of a message on the wire (core/raft/raft.proto, message RaftMessage).
+// Appends the bytes of a message on the wire (core/raft/raft.proto, message RaftMessage).
+// REQUIRES: what decode() demands of entries: indexes that follow prev_log_index one by one, terms
+// that never fall and stay within the message's.
 void encode(const Message& message, Bytes& out);
 // Errors: corrupt (not a message, or of a kind this version does not know).
 Result<Message> decode(BytesView bytes);

@@ -6,7 +6,9 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "core/base/event_log.h"
 #include "core/raft/log.h"
@@ -30,8 +32,6 @@ struct Options {
   std::size_t inflight_appends_max = 64;         // Unacknowledged appends to one follower.
 };
 
-// Names one batch of writes handed out by take_ready(), in the order of handing out.
-using WriteId = StrongInt<struct WriteIdTag>;
 // Names a set of linearizable reads that share one quorum round. Grows over this object's life.
 using ReadToken = StrongInt<struct ReadTokenTag>;
 
@@ -44,10 +44,10 @@ struct ReadResult {
 };
 
 // What the inputs since the last take_ready() ask of the caller. The type is the durability
-// contract: a promise is in `after_sync`, never in `messages`.
+// contract: a promise that is not durable yet is in `after_sync`, never in `messages`.
 struct Ready {
-  // 1. Send now: nothing here promises that anything is durable. (A leader's own disk write overlaps
-  //    replication: dissertation §10.2.1.)
+  // 1. Send now: nothing here rests on a write that persisted() has not confirmed. (A leader's own
+  //    disk write overlaps replication: dissertation §10.2.1.)
   std::vector<Outgoing> messages;
   // 2. Write and sync hard_state and entries, in the order of the write ids. An entry replaces all
   //    entries of its index and above. Then
@@ -97,13 +97,119 @@ class Raft {
   [[nodiscard]] Ready take_ready();
   bool has_ready() const;
 
-  Role role() const;
-  Term current_term() const;
-  std::optional<NodeId> leader() const;  // Of the current term, as far as this node knows.
-  LogIndex commit_index() const;
-  LogIndex last_log_index() const;
+  Role role() const { return role_; }
+  Term current_term() const { return persistent_.current_term; }
+  std::optional<NodeId> leader() const { return leader_; }  // Of the current term, if known here.
+  LogIndex commit_index() const { return commit_index_; }
+  LogIndex last_log_index() const { return log_.last_index(); }
   // For the admin console: what the leader knows of each voter; empty on others.
   std::map<NodeId, LogIndex> match_indexes() const;
+
+ private:
+  struct SentRound {
+    Round round;
+    Instant sent_at;
+  };
+  struct ReadRound {
+    Round round;
+    ReadToken token;
+    LogIndex read_index;
+  };
+
+  // raft.cc: dispatch, terms, roles.
+  void adopt_newer_term(NodeId from, const Message& message);
+  bool is_voter(NodeId id) const;
+  std::size_t majority() const;
+  void become_follower(Term term, Instant now);
+  void become_leader(Instant now);
+  void reset_election_timer(Instant now);
+  void draw_election_timeout();
+  bool hard_state_is_durable() const;
+  void send(NodeId to, Message message);
+  void reply(NodeId to, Message message);
+  void after_input();
+
+  // election.cc
+  void on_request_vote(NodeId from, const RequestVote& request, Instant now);
+  void on_request_vote_reply(NodeId from, const RequestVoteReply& reply, Instant now);
+  void become_pre_candidate(Instant now);
+  void become_candidate(Instant now);
+  bool leader_is_alive(Instant now) const;
+  bool log_is_up_to_date(const RequestVote& request) const;
+  void step_down_without_quorum(Instant now);
+
+  // replication.cc
+  void on_append_entries(NodeId from, const AppendEntries& request, Instant now);
+  void on_append_entries_reply(NodeId from, const AppendEntriesReply& reply, Instant now);
+  void append_after_conflicts(const std::vector<Entry>& entries);
+  void refuse_append(NodeId to, const AppendEntries& request);
+  void accept_append(NodeId to, LogIndex match, bool has_entries);
+  void advance_commit_index(Instant now);
+  void append_own(EntryKind kind, Bytes data);
+  void send_appends();
+  bool has_committed_in_term() const;
+
+  // read_index.cc
+  void begin_round(Instant now);
+  void begin_read_round_if_due(Instant now);
+  void confirm_rounds(Instant now);
+  void fail_reads();
+
+  // invariants.cc
+  void check_invariants();
+
+  const Options options_;
+  Random& random_;
+  Marks& marks_;
+
+  // Persistent state on all servers. take_ready() hands out whatever differs from `handed_out_`.
+  HardState persistent_, handed_out_;
+  Log log_;
+  WriteId last_write_;        // The newest handed out.
+  WriteId persisted_write_;   // The newest confirmed.
+  WriteId hard_state_write_;  // The newest that carried handed_out_.
+
+  // Volatile state on all servers.
+  Role role_ = Role::follower;
+  std::optional<NodeId> leader_;
+  LogIndex commit_index_;
+  LogIndex handed_out_index_;  // Of the committed entries. <= commit_index_, <= stable index.
+  Instant election_deadline_;
+  Duration election_timeout_drawn_ = Duration::zero();
+  // When a leader of any term last spoke, as far as this node must honour it. See leader_is_alive().
+  std::optional<Instant> leader_heard_at_;
+  Round heard_round_;  // The newest of the current term's leader.
+
+  // Volatile state on candidates of either kind.
+  std::set<NodeId> votes_;
+
+  // Volatile state on leaders. Empty on others.
+  std::map<NodeId, Progress> progress_;  // Of every other voter.
+  Instant heartbeat_deadline_;
+  Round round_;                          // The newest begun.
+  Round confirmed_round_;                // The newest that a majority has echoed.
+  Instant quorum_seen_at_;               // When that one was sent; at first, when this node won.
+  std::deque<SentRound> sent_rounds_;    // Not confirmed.
+  bool round_is_unsent_ = false;         // No message carries round_ yet.
+  std::deque<ReadRound> read_rounds_;    // Not confirmed.
+  std::optional<ReadToken> gathering_;   // Reads that wait for a round to begin.
+  ReadToken last_token_;                 // Grows across terms.
+
+  // For the next take_ready().
+  std::vector<Outgoing> messages_, promises_;
+  std::vector<ReadResult> reads_;
+  bool appends_due_ = false;
+
+  // What check_invariants() saw last, for what must never go back.
+  struct Seen {
+    HardState persistent;
+    LogIndex commit_index;
+    Role role = Role::follower;
+    LogIndex last_log_index;
+  };
+  Seen seen_;
+  std::vector<LogIndex> match_scratch_;  // Kept for their capacity.
+  std::vector<Round> round_scratch_;
 };
 
 }  // namespace keelson::raft

@@ -1,0 +1,65 @@
+// The log: its entries in memory, and how far they are stable.
+//
+// Stable is what persisted() has confirmed, never what was merely handed out for writing. An entry
+// can be replaced while a write that holds it is still under way; that write's confirmation must not
+// pass for the new entry's (the "ABA" of asynchronous appends), so truncation also cuts back what
+// outstanding writes will be taken to confirm.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "core/raft/types.h"
+
+namespace keelson::raft {
+
+// Names one batch of writes handed out by Raft::take_ready(), in the order of handing out.
+using WriteId = StrongInt<struct WriteIdTag>;
+
+class Log {
+ public:
+  // REQUIRES: `recovered` starts at index 1, has no gaps, its terms never fall. It is stable.
+  explicit Log(std::vector<Entry> recovered);
+
+  LogIndex last_index() const { return LogIndex(entries_.size()); }
+  Term last_term() const { return entries_.empty() ? Term(0) : entries_.back().term; }
+  // Term 0 at index 0. REQUIRES: index <= last_index().
+  Term term_at(LogIndex index) const;
+  // The consistency check of AppendEntries (§5.3).
+  bool contains(LogIndex index, Term term) const;
+  // The last index <= `index` whose term is at most `term`: the last place where this log may agree
+  // with one that has `term` at `index`. Index 0 always may.
+  LogIndex last_agreeable(LogIndex index, Term term) const;
+
+  // REQUIRES: entry.index == last_index() + 1, entry.term >= last_term().
+  void append(Entry entry);
+  // Drops this entry and all that follow it. REQUIRES: 1 <= first <= last_index().
+  void truncate_from(LogIndex first);
+
+  // Copies of [first, last], as many as fit into `bytes_max` but at least one.
+  // REQUIRES: 1 <= first <= last <= last_index().
+  std::vector<Entry> slice(LogIndex first, LogIndex last, std::size_t bytes_max) const;
+
+  // Every entry up to here is durable as it stands.
+  LogIndex stable_index() const { return stable_index_; }
+  bool has_unwritten() const { return written_index_ < last_index(); }
+  // Hands out, once, the entries that no write holds yet. REQUIRES: ids grow.
+  std::vector<Entry> take_unwritten(WriteId write);
+  // `write` and all before it are durable.
+  void persisted(WriteId write);
+
+ private:
+  struct OutstandingWrite {
+    WriteId id;
+    LogIndex last;  // What it will make stable.
+  };
+
+  std::deque<Entry> entries_;  // entries_[i] has index i + 1.
+  // Invariant: stable_index_ <= written_index_ <= last_index().
+  LogIndex stable_index_;
+  LogIndex written_index_;                    // Handed out for writing.
+  std::deque<OutstandingWrite> outstanding_;  // Ids grow. Every last <= written_index_.
+};
+
+}  // namespace keelson::raft

@@ -1,0 +1,70 @@
+// Progress: what a leader knows of one follower's log, and how much it may send it unanswered.
+// Figure 2, "volatile state on leaders", with flow control. It changes only by its own methods.
+//
+//   probing      it is not known where the logs part. One append with entries may be under way, then
+//                empty ones, a heartbeat each, until one at next_index - 1 is accepted.
+//   replicating  entries are streamed without waiting, next_index runs ahead of what is acknowledged,
+//                up to a window of appends. A refusal or silence leads back to probing.
+#pragma once
+
+#include <deque>
+
+#include "core/raft/messages.h"
+#include "core/raft/types.h"
+
+namespace keelson::raft {
+
+class Progress {
+ public:
+  enum class State { probing, replicating };
+
+  // §5.3: "initialized to leader last log index + 1". REQUIRES: inflight_max > 0.
+  Progress(LogIndex next_index, std::size_t inflight_max);
+
+  State state() const { return state_; }
+  LogIndex next_index() const { return next_index_; }
+  LogIndex match_index() const { return match_index_; }
+  Round echoed_round() const { return echoed_round_; }
+  std::size_t inflight_count() const { return inflight_.size(); }
+
+  // Whether the window allows another append that carries entries.
+  bool may_send_entries() const;
+  // REQUIRES: may_send_entries(), last >= next_index().
+  void entries_sent(LogIndex last);
+
+  // A message is owed even if there are no entries to send.
+  bool heartbeat_due() const { return heartbeat_due_; }
+  void owe_heartbeat() { heartbeat_due_ = true; }
+  // Any append serves.
+  void append_sent() { heartbeat_due_ = false; }
+
+  // One heartbeat interval has passed. Two without any answer while entries are under way: what is
+  // under way is taken for lost.
+  void interval_passed();
+
+  // The follower answered in this leader's term.
+  void answered(Round round);
+  // The follower's log is durable and equal to ours up to `match`. True if that is news.
+  bool accepted(LogIndex match);
+  // The follower refused: the logs can agree up to `agreeable` at most. True if next_index moved
+  // back. A refusal from before `match_index` was acknowledged is out of date and changes nothing.
+  bool refused(LogIndex agreeable);
+
+ private:
+  void become_probing(LogIndex next_index);
+  void become_replicating();
+
+  State state_ = State::probing;
+  // Invariant: match_index_ < next_index_.
+  LogIndex next_index_;
+  LogIndex match_index_;
+  Round echoed_round_;
+
+  const std::size_t inflight_max_;
+  std::deque<LogIndex> inflight_;  // Replicating: the last entry of each unacknowledged append.
+  bool probe_inflight_ = false;    // Probing: the append with entries was sent.
+  int intervals_unanswered_ = 0;
+  bool heartbeat_due_ = false;
+};
+
+}  // namespace keelson::raft
