@@ -32,16 +32,19 @@ class ChoiceStream {
   bool chance(std::uint32_t per_million);
 
   // 0 in all but `per_million` of draws, and then uniform in [1, bound): a rare and strong departure.
+  // REQUIRES: bound > 0.
   std::uint64_t rarely(std::uint32_t per_million, std::uint64_t bound);
 
  private:
   friend class Choices;
   std::uint64_t next_raw();
+  std::uint64_t replay(std::uint64_t bound);
+  std::uint64_t note(std::uint64_t value);
 
   std::uint64_t state_ = 0;   // Of the generator (splitmix64), seeded from the run's seed and the name.
   std::uint64_t drawn_ = 0;
   bool replaying_ = false;
-  bool recording_ = false;
+  bool recording_ = false;   // Also while replaying.
   std::size_t next_replayed_ = 0;
   std::vector<Choice> replayed_;
   std::vector<Choice> recorded_;
@@ -55,23 +58,28 @@ class Choices {
   // Fills every stream from `seed`.
   explicit Choices(std::uint64_t seed, Recording recording = Recording::off);
   // Replays: each stream's fixed draws, sorted by nth, and 0 for all others. A fixed value that does
-  // not fit the bound of its draw counts as unmatched and gives 0.
+  // not fit the bound of its draw counts as unmatched and gives 0; the bound of a draw whose chance is
+  // none is 1. REQUIRES: no two fixed draws of a stream have the same nth.
   explicit Choices(std::map<std::string, std::vector<Choice>> fixed);
 
   // The stream of this name ("net/n1>n2/delay"), the same object each time; valid as long as this.
   // Look it up once and keep it: the look-up is slow, a draw is not.
+  // REQUIRES: the name is not empty, does not begin with "#" and has no line end in it.
   ChoiceStream& stream(std::string_view name);
 
   // What was drawn other than 0, by stream. REQUIRES: recording or replaying.
   std::map<std::string, std::vector<Choice>> recorded() const;
   // While replaying: how many fixed choices were asked for so far, and how many there are.
   std::uint64_t matched() const;
-  std::uint64_t fixed_count() const;
+  std::uint64_t fixed_count() const { return fixed_count_; }
+  // How many draws there were, in all streams.
+  std::uint64_t drawn() const;
 
  private:
   const std::uint64_t seed_;
   const bool replaying_;
   const bool recording_;
+  std::uint64_t fixed_count_ = 0;
   std::map<std::string, std::vector<Choice>, std::less<>> fixed_;
   std::map<std::string, std::unique_ptr<ChoiceStream>, std::less<>> streams_;
 };
