@@ -86,8 +86,8 @@ class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
 
-  // May suspend until the deadline at most, and is killed there if it goes on. The fiber may also be
-  // killed while it is suspended, because the client went away.
+  // May suspend until the deadline at most. The fiber is killed while it is suspended when the client
+  // goes away or the server stops.
   virtual HttpResponse handle(const HttpRequest& request, Deadline deadline) = 0;
 
   // The largest body this handler takes for the request with this head (the body is still empty).
@@ -127,10 +127,5 @@ bool equal_without_case(std::string_view a, std::string_view b);
 std::string to_lower(std::string_view text);
 // Without spaces and tabs at both ends.
 std::string_view trim(std::string_view text);
-
-// "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate) from milliseconds since 1970, and back to a multiple
-// of 1000; nothing if it is no such date.
-std::string http_date(std::int64_t wall_ms);
-std::optional<std::int64_t> parse_http_date(std::string_view text);
 
 }  // namespace keelson::api
