@@ -117,7 +117,6 @@ class Raft {
   };
 
   // raft.cc: dispatch, terms, roles.
-  void adopt_newer_term(NodeId from, const Message& message);
   bool is_voter(NodeId id) const;
   std::size_t majority() const;
   void become_follower(Term term, Instant now);
@@ -136,6 +135,7 @@ class Raft {
   void become_candidate(Instant now);
   bool leader_is_alive(Instant now) const;
   bool log_is_up_to_date(const RequestVote& request) const;
+  Instant quorum_deadline() const;
   void step_down_without_quorum(Instant now);
 
   // replication.cc
@@ -188,7 +188,7 @@ class Raft {
   Instant heartbeat_deadline_;
   Round round_;                          // The newest begun.
   Round confirmed_round_;                // The newest that a majority has echoed.
-  Instant quorum_seen_at_;               // When that one was sent; at first, when this node won.
+  Instant confirmed_sent_at_;            // When that one was sent. Valid unless it is 0.
   std::deque<SentRound> sent_rounds_;    // Not confirmed.
   bool round_is_unsent_ = false;         // No message carries round_ yet.
   std::deque<ReadRound> read_rounds_;    // Not confirmed.

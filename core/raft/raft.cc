@@ -1,0 +1,214 @@
+// Dispatch, terms and roles; take_ready().
+// Tested by tests/core/raft/*_test.cc and tests/golden/raft/*.txt.
+#include "core/raft/raft.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/raft/quorum.h"
+
+namespace keelson::raft {
+
+Raft::Raft(const Options& options, const HardState& recovered, std::vector<Entry> log,
+           Random& random, Marks& marks, Instant now)
+    : options_(options),
+      random_(random),
+      marks_(marks),
+      persistent_(recovered),
+      handed_out_(recovered),
+      log_(std::move(log)) {
+  CHECK(std::is_sorted(options_.voters.begin(), options_.voters.end()));
+  CHECK(std::adjacent_find(options_.voters.begin(), options_.voters.end()) ==
+        options_.voters.end());
+  CHECK(options_.id.value > 0 && is_voter(options_.id));
+  CHECK(options_.heartbeat_interval > Duration::zero());
+  CHECK(options_.election_timeout > options_.heartbeat_interval);
+  CHECK(options_.lease >= Duration::zero() && options_.lease < options_.election_timeout);
+  // Before the restart this node may have acknowledged a leader that holds a lease on the strength
+  // of it. A node that never had a term has not.
+  if (recovered.current_term.value > 0) leader_heard_at_ = now;
+  seen_.persistent = persistent_;
+  draw_election_timeout();
+  reset_election_timer(now);
+  check_invariants();
+}
+
+void Raft::step(NodeId from, const Message& message, Instant now) {
+  CHECK(from != options_.id);
+  if (!is_voter(from)) return;
+
+  if (const auto* request = std::get_if<RequestVote>(&message)) {
+    on_request_vote(from, *request, now);  // Decides for itself whether to adopt the term.
+  } else if (const auto* vote = std::get_if<RequestVoteReply>(&message)) {
+    on_request_vote_reply(from, *vote, now);
+  } else if (const auto* append = std::get_if<AppendEntries>(&message)) {
+    on_append_entries(from, *append, now);
+  } else {
+    on_append_entries_reply(from, std::get<AppendEntriesReply>(message), now);
+  }
+  after_input();
+}
+
+void Raft::tick(Instant now) {
+  if (now < next_deadline()) return;
+  if (role_ != Role::leader) {
+    become_pre_candidate(now);
+  } else if (now >= quorum_deadline()) {
+    step_down_without_quorum(now);
+  } else {
+    heartbeat_deadline_ = now + options_.heartbeat_interval;
+    for (auto& [peer, progress] : progress_) progress.interval_passed();
+    begin_round(now);
+  }
+  after_input();
+}
+
+Instant Raft::next_deadline() const {
+  if (role_ != Role::leader) return election_deadline_;
+  return std::min(heartbeat_deadline_, quorum_deadline());
+}
+
+std::optional<LogIndex> Raft::propose(Bytes command, Instant) {
+  if (role_ != Role::leader) return std::nullopt;
+  append_own(EntryKind::command, std::move(command));
+  after_input();
+  return log_.last_index();
+}
+
+void Raft::persisted(WriteId write, Instant now) {
+  CHECK(write > persisted_write_ && write <= last_write_);
+  persisted_write_ = write;
+  log_.persisted(write);
+  if (role_ == Role::leader) advance_commit_index(now);
+  after_input();
+}
+
+bool Raft::has_ready() const {
+  const LogIndex may_hand_out = std::min(commit_index_, log_.stable_index());
+  return !messages_.empty() || !promises_.empty() || !reads_.empty() || appends_due_ ||
+         persistent_ != handed_out_ || log_.has_unwritten() || handed_out_index_ < may_hand_out;
+}
+
+Ready Raft::take_ready() {
+  if (role_ == Role::leader) send_appends();
+  Ready ready;
+  ready.messages = std::exchange(messages_, {});
+  ready.after_sync = std::exchange(promises_, {});
+  ready.reads = std::exchange(reads_, {});
+
+  const bool new_hard_state = persistent_ != handed_out_;
+  if (new_hard_state || log_.has_unwritten() || !ready.after_sync.empty()) {
+    last_write_ = last_write_.next();
+    ready.write = last_write_;
+    ready.entries = log_.take_unwritten(last_write_);
+    if (new_hard_state) {
+      ready.hard_state = handed_out_ = persistent_;
+      hard_state_write_ = last_write_;
+    }
+  }
+
+  const LogIndex last = std::min(commit_index_, log_.stable_index());
+  if (handed_out_index_ < last) {
+    ready.committed = log_.slice(handed_out_index_.next(), last, SIZE_MAX);
+    handed_out_index_ = last;
+  }
+  check_invariants();
+  CHECK(!log_.has_unwritten() && messages_.empty() && promises_.empty());
+  return ready;
+}
+
+std::map<NodeId, LogIndex> Raft::match_indexes() const {
+  std::map<NodeId, LogIndex> indexes;
+  if (role_ != Role::leader) return indexes;
+  indexes[options_.id] = log_.stable_index();
+  for (const auto& [peer, progress] : progress_) indexes[peer] = progress.match_index();
+  return indexes;
+}
+
+bool Raft::is_voter(NodeId id) const {
+  return std::binary_search(options_.voters.begin(), options_.voters.end(), id);
+}
+
+std::size_t Raft::majority() const { return majority_of(options_.voters.size()); }
+
+// §5.1: "If one server's current term is smaller than the other's, then it updates its current term
+// to the larger value. If a candidate or leader discovers that its term is out of date, it
+// immediately reverts to follower state." Also the way back to follower within a term.
+void Raft::become_follower(Term term, Instant now) {
+  CHECK(term >= persistent_.current_term);
+  if (term > persistent_.current_term) {
+    persistent_ = {.current_term = term, .voted_for = std::nullopt};
+    heard_round_ = Round(0);
+  }
+  leader_.reset();
+  votes_.clear();
+  if (role_ == Role::leader) {
+    fail_reads();
+    progress_.clear();
+    sent_rounds_.clear();
+    round_ = confirmed_round_ = Round(0);
+    round_is_unsent_ = false;
+  }
+  const bool was_follower = role_ == Role::follower;
+  const bool was_leader = role_ == Role::leader;
+  role_ = Role::follower;
+  if (!was_follower) draw_election_timeout();
+  // A leader's timer was not running. A candidate's goes on: a newer term is no reason to wait.
+  if (was_leader) reset_election_timer(now);
+}
+
+void Raft::become_leader(Instant now) {
+  CHECK(role_ == Role::candidate && votes_.size() >= majority());
+  CHECK(!gathering_ && read_rounds_.empty() && progress_.empty() && sent_rounds_.empty());
+  role_ = Role::leader;
+  leader_ = options_.id;
+  votes_.clear();
+  for (const NodeId voter : options_.voters) {
+    if (voter == options_.id) continue;
+    progress_.emplace(voter, Progress(log_.last_index().next(), options_.inflight_appends_max));
+  }
+  heartbeat_deadline_ = now + options_.heartbeat_interval;
+  // §8: "having each leader commit a blank no-op entry into the log at the start of its term".
+  append_own(EntryKind::no_op, {});
+  begin_round(now);
+}
+
+void Raft::reset_election_timer(Instant now) {
+  election_deadline_ = now + election_timeout_drawn_;
+}
+
+// §5.2: "election timeouts are chosen randomly from a fixed interval". One draw serves until the
+// role changes, not one for each heartbeat.
+void Raft::draw_election_timeout() {
+  const auto spread = static_cast<std::uint64_t>(options_.election_timeout.count());
+  const auto extra = static_cast<std::int64_t>(random_.below(spread));
+  election_timeout_drawn_ = options_.election_timeout + Duration(extra);
+}
+
+bool Raft::hard_state_is_durable() const {
+  return persistent_ == handed_out_ && hard_state_write_ <= persisted_write_;
+}
+
+// For what promises nothing that a restart could forget.
+void Raft::send(NodeId to, Message message) { messages_.push_back({to, std::move(message)}); }
+
+// A reply shows the current term or a vote in it. It must not be seen by others before a restart is
+// certain to remember them (Figure 2: "Updated on stable storage before responding to RPCs").
+void Raft::reply(NodeId to, Message message) {
+  auto& queue = hard_state_is_durable() ? messages_ : promises_;
+  queue.push_back({to, std::move(message)});
+}
+
+// What every input ends with. Leaves has_ready() a mere look at fields.
+void Raft::after_input() {
+  appends_due_ = false;
+  for (const auto& [peer, progress] : progress_) {
+    const bool has_more = progress.next_index() <= log_.last_index();
+    if (progress.heartbeat_due() || (has_more && progress.may_send_entries())) appends_due_ = true;
+  }
+  check_invariants();
+}
+
+}  // namespace keelson::raft
