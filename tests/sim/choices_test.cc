@@ -1,0 +1,127 @@
+#include "sim/choices.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "sim/sim_random.h"
+
+namespace keelson::sim {
+namespace {
+
+std::vector<std::uint64_t> draw(ChoiceStream& stream, int count, std::uint64_t bound) {
+  std::vector<std::uint64_t> values;
+  for (int i = 0; i < count; ++i) values.push_back(stream.choose(bound));
+  return values;
+}
+
+TEST(ChoicesTest, ASeedMeansTheSameDrawsWithEveryCompilerAndForever) {
+  Choices choices(42);
+  EXPECT_EQ(draw(choices.stream("net/n1>n2/delay"), 4, 1000),
+            (std::vector<std::uint64_t>{857, 949, 158, 265}));
+}
+
+TEST(ChoicesTest, ADrawInOneStreamDoesNotDisturbAnother) {
+  Choices alone(7);
+  Choices crowded(7);
+  std::vector<std::uint64_t> expected = draw(alone.stream("a"), 10, 100);
+  std::vector<std::uint64_t> got;
+  for (int i = 0; i < 10; ++i) {
+    crowded.stream("b").choose(100);
+    got.push_back(crowded.stream("a").choose(100));
+  }
+  EXPECT_EQ(got, expected);
+  EXPECT_NE(draw(alone.stream("b"), 10, 100), expected);
+}
+
+TEST(ChoicesTest, OtherSeedsDrawOtherwise) {
+  Choices one(1);
+  Choices two(2);
+  EXPECT_NE(draw(one.stream("a"), 10, 1000), draw(two.stream("a"), 10, 1000));
+}
+
+TEST(ChoicesTest, DrawsStayBelowTheirBoundAndReachAllOfIt) {
+  Choices choices(3);
+  ChoiceStream& stream = choices.stream("a");
+  std::vector<int> counts(10);
+  for (int i = 0; i < 10'000; ++i) ++counts.at(stream.choose(10));
+  for (const int count : counts) {
+    EXPECT_GT(count, 850);
+    EXPECT_LT(count, 1150);
+  }
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(stream.choose(1), 0u);
+  bool is_large = false;
+  for (int i = 0; i < 100; ++i) is_large = is_large || stream.choose(UINT64_MAX) > UINT64_MAX / 2;
+  EXPECT_TRUE(is_large);
+}
+
+TEST(ChoicesTest, ChancesAndRareDeparturesComeAsOftenAsAsked) {
+  Choices choices(4);
+  ChoiceStream& stream = choices.stream("a");
+  int true_count = 0;
+  int departures = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    true_count += stream.chance(250'000) ? 1 : 0;
+    const std::uint64_t value = stream.rarely(10'000, 5);
+    EXPECT_LT(value, 5u);
+    departures += value != 0 ? 1 : 0;
+  }
+  EXPECT_NEAR(true_count, 25'000, 1'000);
+  EXPECT_NEAR(departures, 1'000, 200);
+  EXPECT_FALSE(stream.chance(0));
+  EXPECT_TRUE(stream.chance(1'000'000));
+  EXPECT_EQ(stream.rarely(0, 5), 0u);
+  EXPECT_EQ(stream.rarely(1'000'000, 1), 0u);
+  EXPECT_GT(stream.rarely(1'000'000, 5), 0u);
+}
+
+// All kinds of draws, in a pattern of their own.
+std::vector<std::uint64_t> mixed_draws(Choices& choices) {
+  std::vector<std::uint64_t> values;
+  for (int i = 0; i < 200; ++i) {
+    values.push_back(choices.stream("a").choose(3));
+    values.push_back(choices.stream("a").chance(300'000) ? 1 : 0);
+    values.push_back(choices.stream("b c").rarely(100'000, 1000));
+  }
+  return values;
+}
+
+TEST(ChoicesTest, WhatWasRecordedReplaysToTheSameDraws) {
+  Choices first(5, Choices::Recording::on);
+  const auto values = mixed_draws(first);
+  Choices second(first.recorded());
+  EXPECT_EQ(mixed_draws(second), values);
+  EXPECT_EQ(second.matched(), second.fixed_count());
+  EXPECT_GT(second.matched(), 100u);
+  EXPECT_EQ(second.recorded(), first.recorded());
+  EXPECT_EQ(second.drawn(), 600u);
+}
+
+TEST(ChoicesTest, AReplayAnswersZeroToWhatIsNotFixed) {
+  Choices choices({{"a", {{2, 7}}}});
+  EXPECT_EQ(draw(choices.stream("a"), 4, 10), (std::vector<std::uint64_t>{0, 0, 7, 0}));
+  EXPECT_EQ(draw(choices.stream("b"), 2, 10), (std::vector<std::uint64_t>{0, 0}));
+  EXPECT_EQ(choices.matched(), 1u);
+}
+
+TEST(ChoicesTest, AFixedChoiceThatIsNotAskedForOrDoesNotFitIsUnmatched) {
+  Choices choices({{"a", {{0, 7}, {1, 3}, {9, 1}}}, {"gone", {{0, 1}}}, {"off", {{0, 1}, {1, 2}}}});
+  EXPECT_EQ(draw(choices.stream("a"), 2, 7), (std::vector<std::uint64_t>{0, 3}));
+  EXPECT_FALSE(choices.stream("off").chance(0));
+  EXPECT_EQ(choices.stream("off").rarely(0, 5), 0u);
+  EXPECT_EQ(choices.matched(), 1u);
+  EXPECT_EQ(choices.fixed_count(), 6u);
+}
+
+TEST(ChoicesTest, AMachinesChanceGoesOnWhereItsPurposeLeftOff) {
+  Choices choices(6);
+  Choices same(6);
+  SimRandomSource random(choices, "n1");
+  ChoiceStream& expected = same.stream("random/n1/raft/election");
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(random.stream("raft/election")->below(1000), expected.choose(1000));
+  }
+}
+
+}  // namespace
+}  // namespace keelson::sim
