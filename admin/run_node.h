@@ -1,0 +1,22 @@
+// A whole node with its admin listener, from start to orderly stop: what `keelson serve`,
+// `keelson dev` and every scenario run.
+#pragma once
+
+#include <functional>
+
+#include "core/node.h"
+
+namespace keelson {
+
+struct RunNodeHooks {
+  // Called once every listener serves. The node is valid until run_node returns.
+  std::function<void(Node&)> on_started = {};
+  // Outlives the node; may be null.
+  raft::RaftObserver* observer = nullptr;
+};
+
+// Runs a node until env.stop_requested is set and then drains it within config.drain_timeout. Returns
+// an error if it cannot start: those of Node::start. May suspend for as long as the node lives.
+Result<void> run_node(Env& env, const NodeConfig& config, const RunNodeHooks& hooks = {});
+
+}  // namespace keelson

@@ -1,0 +1,123 @@
+// START HERE: one Keelson node, built out of an Env and a NodeConfig, the same in both worlds.
+//
+//   clients -> HttpServer x4 -> probes, S3 / DynamoDB / SQS adapters     core/api
+//                                  |
+//                             Coordinator                                core/kv
+//                              |        |  one hop
+//                           RaftNode  Transport -> peers                 core/raft
+//                              |
+//                             Wal                                        core/storage
+//
+// The admin listener stands beside it: admin/run_node.h, which is what programs and scenarios call.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/api/credentials.h"
+#include "core/api/http_server.h"
+#include "core/api/metrics.h"
+#include "core/api/probe.h"
+#include "core/kv/coordinator.h"
+#include "core/raft/raft_node.h"
+#include "core/raft/transport.h"
+#include "core/storage/data_directory.h"
+
+namespace keelson {
+
+struct NodeConfig {
+  NodeId node_id;
+  std::string cluster_id;
+  // Every voter, this node too, with the address of its raft listener.
+  std::map<NodeId, Address> peers;
+  // Raft groups g0, g1, ...; g0 is the default group.
+  std::size_t group_count = 1;
+  // Lets a node begin in an empty data directory. Without it an empty directory is refused: a node
+  // that lost its disk has forgotten its votes.
+  bool bootstrap = false;
+
+  Address raft_listen;
+  Address s3_listen;
+  Address dynamodb_listen;
+  Address sqs_listen;
+  Address admin_listen;
+  Address metrics_listen;  // No metrics listener when empty.
+
+  Duration heartbeat_interval = std::chrono::milliseconds(200);
+  Duration election_timeout = std::chrono::seconds(2);
+  Duration lease = Duration::zero();  // Off. REQUIRES: shorter than election_timeout by the drift.
+  Duration probe_timeout = std::chrono::seconds(1);    // 100 ms to 2 s.
+  Duration request_timeout = std::chrono::seconds(10);
+  Duration drain_timeout = std::chrono::seconds(10);   // From the request to stop to the end.
+  // Requests are given up when the disk cannot sync for this long at start.
+  Duration start_timeout = std::chrono::seconds(60);
+
+  std::vector<api::Credential> credentials;  // None: requests need no signature.
+  std::string region = "us-east-1";
+
+  std::uint64_t wal_segment_bytes = 64 << 20;
+  std::size_t connections_max = 1024;  // Of each listener.
+};
+
+// Errors: invalid_argument, the message naming the field and what it should be.
+Result<void> validate(const NodeConfig& config);
+
+class Node : private raft::TransportHandler {
+ public:
+  // `env` outlives the node, and so does `observer`, which may be null.
+  Node(Env& env, NodeConfig config, raft::RaftObserver* observer = nullptr);
+  ~Node() override;
+
+  // Opens the data directory, joins the peers and serves. Errors: invalid_argument (configuration,
+  // an address in use, a directory of another node), corrupt, io_error, no_space.
+  Result<void> start();
+
+  // An orderly stop, after which nothing runs: probes turn red, listeners take no more, requests in
+  // flight end, groups stop. Suspends at most until the deadline; then what is left is cut off.
+  void drain(Deadline deadline);
+
+  // Serves one more listener, with this node's limits and metrics. `handler` outlives the node.
+  Result<void> serve(const std::string& listener_name, const Address& address,
+                     api::HttpHandler& handler);
+
+  // Where a listener ("raft", "s3", "dynamodb", "sqs", "admin", "metrics") really listens.
+  // REQUIRES: it was started.
+  Address address(const std::string& listener_name) const;
+
+  const NodeConfig& config() const { return config_; }
+  kv::Coordinator& coordinator() { return *coordinator_; }
+  raft::RaftNode& raft() { return *raft_; }
+  api::Metrics& metrics() { return metrics_; }
+  const kv::Replica& replica(GroupId group) const { return *replicas_.at(group); }
+  // What is still held, for leak checks after a drain.
+  std::size_t connections() const;
+
+ private:
+  class Log;
+  class Peers;
+  class Listeners;
+
+  void on_message(NodeId from, GroupId group, const raft::Message& message) override;
+  Bytes on_call(NodeId from, Bytes request) override;
+  Result<void> open_log();
+  void build_groups();
+  Result<void> open_listeners();
+
+  Env& env_;
+  const NodeConfig config_;
+  raft::RaftObserver* const observer_;
+  api::Metrics metrics_;
+
+  std::unique_ptr<storage::Wal> wal_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<Peers> peers_;
+  std::map<GroupId, std::unique_ptr<kv::Replica>> replicas_;
+  std::unique_ptr<raft::RaftNode> raft_;
+  std::unique_ptr<kv::Coordinator> coordinator_;
+  std::unique_ptr<raft::Transport> transport_;
+  std::unique_ptr<Listeners> listeners_;
+};
+
+}  // namespace keelson

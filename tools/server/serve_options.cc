@@ -1,0 +1,126 @@
+#include "tools/server/serve_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <fstream>
+#include <sstream>
+
+namespace keelson::server {
+
+namespace {
+
+Error wrong(const std::string& flag, const std::string& what) {
+  return {ErrorCode::invalid_argument, flag + ": " + what};
+}
+
+Result<std::map<NodeId, Address>> parse_peers(const std::string& text) {
+  std::map<NodeId, Address> peers;
+  std::istringstream list(text);
+  for (std::string item; std::getline(list, item, ',');) {
+    const std::size_t equals = item.find('=');
+    if (equals == std::string::npos) {
+      return wrong("--peers", fmt::format("'{}' is not of the form n1=HOST:PORT", item));
+    }
+    TRY(const NodeId id, parse_node_id(item.substr(0, equals), "--peers"));
+    const std::string address = item.substr(equals + 1);
+    if (address.find(':') == std::string::npos) {
+      return wrong("--peers", fmt::format("'{}' has no port", address));
+    }
+    if (!peers.emplace(id, address).second) {
+      return wrong("--peers", fmt::format("{} stands twice", to_string(id)));
+    }
+  }
+  return peers;
+}
+
+Result<std::string> read_text_file(const std::string& path, const std::string& flag) {
+  std::ifstream file(path);
+  if (!file) return wrong(flag, fmt::format("cannot read '{}'", path));
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+Result<NodeId> parse_node_id(const std::string& text, const std::string& flag) {
+  std::uint32_t number = 0;
+  const char* const end = text.data() + text.size();
+  const bool is_named = text.size() >= 2 && text[0] == 'n';
+  if (is_named) {
+    const auto [rest, error] = std::from_chars(text.data() + 1, end, number);
+    if (error == std::errc() && rest == end && number > 0) return NodeId(number);
+  }
+  return wrong(flag, fmt::format("'{}' is not a node id: n1, n2, ...", text));
+}
+
+void add_serve_flags(CLI::App& app, ServeOptions& options) {
+  app.set_config("--config", "", "Read flags from a file: node-id = \"n1\", one a line");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.add_option("--node-id", options.node_id, "This node: n1, n2, ...")->required();
+  app.add_option("--data-dir", options.data_dir, "Directory of this node's data")->required();
+  app.add_option("--cluster-id", options.cluster_id, "Name of the cluster; others are refused")
+      ->required();
+  app.add_option("--peers", options.peers,
+                 "Every voter with its raft listener, this one too: n1=HOST:PORT,n2=...")
+      ->required();
+  app.add_option("--groups", options.groups, "Raft groups; g0 is the default group")
+      ->capture_default_str();
+  app.add_option("--raft-listen", options.raft_listen, "Default: this node's address in --peers");
+  app.add_option("--s3-listen", options.s3_listen)->capture_default_str();
+  app.add_option("--dynamodb-listen", options.dynamodb_listen)->capture_default_str();
+  app.add_option("--sqs-listen", options.sqs_listen)->capture_default_str();
+  app.add_option("--admin-listen", options.admin_listen)->capture_default_str();
+  app.add_option("--metrics-listen", options.metrics_listen, "Prometheus text; off by default");
+  app.add_option("--credentials", options.credentials_file,
+                 "TOML file of access keys; without it requests need no signature");
+  app.add_option("--region", options.region, "Region that signatures name")->capture_default_str();
+  app.add_flag("--bootstrap", options.bootstrap,
+               "Let this node begin in an empty data directory");
+  app.add_option("--heartbeat-ms", options.heartbeat_ms)->capture_default_str();
+  app.add_option("--election-timeout-ms", options.election_timeout_ms)->capture_default_str();
+  app.add_option("--lease-ms", options.lease_ms, "Lease for reads, 0 is off")
+      ->capture_default_str();
+  app.add_option("--probe-timeout-ms", options.probe_timeout_ms, "100 to 2000")
+      ->capture_default_str();
+  app.add_option("--drain-timeout-ms", options.drain_timeout_ms,
+                 "Bound of an orderly stop after SIGTERM")
+      ->capture_default_str();
+}
+
+Result<NodeConfig> to_config(const ServeOptions& options) {
+  NodeConfig config;
+  TRY(config.node_id, parse_node_id(options.node_id, "--node-id"));
+  config.cluster_id = options.cluster_id;
+  TRY(config.peers, parse_peers(options.peers));
+  if (!config.peers.contains(config.node_id)) {
+    return wrong("--peers", fmt::format("does not name this node, {}", options.node_id));
+  }
+  config.group_count = options.groups;
+  config.raft_listen =
+      options.raft_listen.empty() ? config.peers.at(config.node_id) : options.raft_listen;
+  config.s3_listen = options.s3_listen;
+  config.dynamodb_listen = options.dynamodb_listen;
+  config.sqs_listen = options.sqs_listen;
+  config.admin_listen = options.admin_listen;
+  config.metrics_listen = options.metrics_listen;
+  config.region = options.region;
+  config.bootstrap = options.bootstrap;
+  config.heartbeat_interval = std::chrono::milliseconds(options.heartbeat_ms);
+  config.election_timeout = std::chrono::milliseconds(options.election_timeout_ms);
+  config.lease = std::chrono::milliseconds(options.lease_ms);
+  config.probe_timeout = std::chrono::milliseconds(options.probe_timeout_ms);
+  config.drain_timeout = std::chrono::milliseconds(options.drain_timeout_ms);
+  if (!options.credentials_file.empty()) {
+    TRY(const std::string text, read_text_file(options.credentials_file, "--credentials"));
+    auto credentials = api::parse_credentials(text);
+    if (!credentials) return wrong("--credentials", credentials.error().message);
+    config.credentials = *std::move(credentials);
+  }
+  TRY(validate(config));
+  return config;
+}
+
+}  // namespace keelson::server

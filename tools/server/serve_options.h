@@ -1,0 +1,46 @@
+// What `keelson serve` can be told, by flags or by a file that has the same names as keys.
+#pragma once
+
+#include <string>
+
+#include "core/node.h"
+
+namespace CLI {
+class App;
+}
+
+namespace keelson::server {
+
+// The flags as a person writes them; to_config() makes sense of them.
+struct ServeOptions {
+  std::string node_id;
+  std::string data_dir;
+  std::string cluster_id;
+  std::string peers;
+  std::size_t groups = 1;
+  std::string raft_listen;
+  std::string s3_listen = "127.0.0.1:9000";
+  std::string dynamodb_listen = "127.0.0.1:9001";
+  std::string sqs_listen = "127.0.0.1:9002";
+  std::string admin_listen = "127.0.0.1:8080";
+  std::string metrics_listen;
+  std::string credentials_file;
+  std::string region = "us-east-1";
+  bool bootstrap = false;
+  std::uint32_t heartbeat_ms = 200;
+  std::uint32_t election_timeout_ms = 2000;
+  std::uint32_t lease_ms = 0;
+  std::uint32_t probe_timeout_ms = 1000;
+  std::uint32_t drain_timeout_ms = 10000;
+};
+
+// Adds the flags to `app`, and --config. The options outlive the app.
+void add_serve_flags(CLI::App& app, ServeOptions& options);
+
+// Errors: invalid_argument, the message naming the flag.
+Result<NodeConfig> to_config(const ServeOptions& options);
+
+// "n1" or an error that names `flag`.
+Result<NodeId> parse_node_id(const std::string& text, const std::string& flag);
+
+}  // namespace keelson::server

@@ -1,0 +1,44 @@
+// What became of one run of one seed, as a worker process reports it to the process that asked: one
+// line of JSON each.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/base/result.h"
+
+namespace keelson::simulate {
+
+struct FaultCount {
+  std::uint64_t injected = 0;
+  std::uint64_t effective = 0;
+};
+
+struct Outcome {
+  struct Failure {
+    std::string oracle;
+    std::string message;
+    std::string fingerprint;
+    std::int64_t at_ns = 0;
+  };
+
+  std::string scenario;
+  std::uint64_t seed = 0;
+  std::optional<Failure> failure;
+  std::uint64_t digest = 0;
+  std::int64_t virtual_ns = 0;
+  std::int64_t wall_ns = 0;
+  std::uint64_t events = 0;
+  std::map<std::string, FaultCount> faults;
+  std::map<std::string, std::uint64_t> reached;  // The scenario's must_reach with 0, where it is.
+  std::map<std::string, std::uint64_t> counts;
+};
+
+// Without an end of line.
+std::string to_json_line(const Outcome& outcome);
+// Errors: corrupt.
+Result<Outcome> outcome_from_json(const std::string& line);
+
+}  // namespace keelson::simulate
