@@ -1,0 +1,276 @@
+// Tested by tests/scenarios/raft_checks_test.cc, with at least one bad history for each oracle.
+#include "scenarios/raft_checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/base/check.h"
+
+namespace keelson::scenarios {
+
+namespace {
+
+std::string entry_name(raft::LogIndex index, raft::Term term) {
+  return fmt::format("entry {} of term {}", index.value, term.value);
+}
+
+template <typename T>
+T& grown(std::vector<T>& items, std::uint64_t position) {
+  if (items.size() <= position) items.resize(position + 1);
+  return items[position];
+}
+
+}  // namespace
+
+std::uint64_t hash_of(const raft::Entry& entry) {
+  return hash64(entry.data, static_cast<std::uint64_t>(entry.kind) + 1);
+}
+
+void RaftChecks::on_append_entries(NodeId from, GroupId id, const raft::AppendEntries& append,
+                                   sim::TrueTime now) {
+  ++seen_.appends;
+  Group& group = groups_[id];
+  note_leader(group, from, id, append.term, now);
+  if (append.prev_log_index.value > 0) {
+    check_leader_has(group, id, from, append.term, append.prev_log_index, append.prev_log_term,
+                     now);
+  }
+  raft::LogIndex previous_index = append.prev_log_index;
+  raft::Term previous_term = append.prev_log_term;
+  for (const raft::Entry& entry : append.entries) {
+    if (entry.index != previous_index.next() || entry.term < previous_term ||
+        entry.term > append.term) {
+      report_.fail("log matching", "malformed append",
+                   fmt::format("{} sent {} after {} in an AppendEntries of term {} for {}",
+                               to_string(from), entry_name(entry.index, entry.term),
+                               entry_name(previous_index, previous_term), append.term.value,
+                               to_string(id)),
+                   now);
+      return;
+    }
+    note_entry(group, id, from, entry.index, entry.term, hash_of(entry), previous_term, now);
+    check_leader_has(group, id, from, append.term, entry.index, entry.term, now);
+    previous_index = entry.index;
+    previous_term = entry.term;
+  }
+}
+
+void RaftChecks::on_vote_reply(NodeId from, NodeId to, GroupId id,
+                               const raft::RequestVoteReply& reply, sim::TrueTime now) {
+  if (reply.pre_vote || !reply.vote_granted) return;
+  ++seen_.votes;
+  note_promise(from, to, id, reply.term, "voted", now);
+  note_vote(from, id, reply.term, to, "sent its vote", now);
+  check_vote_is_durable(from, to, id, reply.term, "sent it its vote", now);
+}
+
+void RaftChecks::on_append_reply(NodeId from, NodeId to, GroupId id,
+                                 const raft::AppendEntriesReply& reply, sim::TrueTime now) {
+  if (!reply.success) return;
+  ++seen_.acknowledgements;
+  note_promise(from, to, id, reply.term, "acknowledged entries", now);
+  if (!sees_disks_) return;
+  const Member& member = members_[{from, id}];
+  // A reply that waited for its connection may be about a log that a newer term has cut since.
+  if (member.durable.current_term > reply.term) return;
+  if (member.durable.current_term < reply.term) {
+    report_.fail("durable promise", "term",
+                 fmt::format("{} acknowledged an append of term {} of {} although its disk knows "
+                             "only term {}",
+                             to_string(from), reply.term.value, to_string(id),
+                             member.durable.current_term.value),
+                 now);
+  } else if (member.durable_terms.size() < reply.match_index.value) {
+    report_.fail("durable promise", "acknowledgement",
+                 fmt::format("{} acknowledged index {} of {} in term {} although its disk holds "
+                             "only {} entries durably",
+                             to_string(from), reply.match_index.value, to_string(id),
+                             reply.term.value, member.durable_terms.size()),
+                 now);
+  }
+}
+
+void RaftChecks::on_durable_state(NodeId node, GroupId id, const raft::HardState& state,
+                                  sim::TrueTime now) {
+  ++seen_.durable_records;
+  Member& member = members_[{node, id}];
+  if (state.current_term < member.durable.current_term) {
+    report_.fail("monotonic term", "durable term went back",
+                 fmt::format("{} made term {} of {} durable after term {}", to_string(node),
+                             state.current_term.value, to_string(id),
+                             member.durable.current_term.value),
+                 now);
+    return;
+  }
+  if (state.voted_for) {
+    note_vote(node, id, state.current_term, *state.voted_for, "made its vote durable", now);
+  } else if (state.current_term == member.durable.current_term && member.durable.voted_for) {
+    report_.fail("vote", "durable vote erased",
+                 fmt::format("{} made durable that it has no vote in term {} of {} after one for {}",
+                             to_string(node), state.current_term.value, to_string(id),
+                             to_string(*member.durable.voted_for)),
+                 now);
+  }
+  member.durable = state;
+}
+
+void RaftChecks::on_durable_entry(NodeId node, GroupId id, raft::LogIndex index, raft::Term term,
+                                  std::uint64_t hash, sim::TrueTime now) {
+  ++seen_.durable_records;
+  CHECK(index.value > 0);
+  std::vector<raft::Term>& log = members_[{node, id}].durable_terms;
+  if (index.value > log.size() + 1) {
+    report_.fail("log matching", "gap in a durable log",
+                 fmt::format("{} made {} of {} durable, but its log ended at {}", to_string(node),
+                             entry_name(index, term), to_string(id), log.size()),
+                 now);
+    return;
+  }
+  log.resize(index.value - 1);
+  const raft::Term previous = log.empty() ? raft::Term() : log.back();
+  log.push_back(term);
+  note_entry(groups_[id], id, node, index, term, hash, previous, now);
+}
+
+void RaftChecks::on_applied(NodeId node, GroupId id, raft::LogIndex index, raft::Term term,
+                            std::uint64_t hash, sim::TrueTime now) {
+  ++seen_.applied;
+  CHECK(index.value > 0);
+  Group& group = groups_[id];
+  Member& member = members_[{node, id}];
+  const std::uint64_t expected = member.last_applied ? member.last_applied->value + 1 : 1;
+  if (index.value != expected) {
+    report_.fail("state machine safety", "applied out of order",
+                 fmt::format("{} applied index {} of {} where {} was next", to_string(node),
+                             index.value, to_string(id), expected),
+                 now);
+    return;
+  }
+  member.last_applied = index;
+  std::optional<Applied>& known = grown(group.applied, index.value);
+  if (!known) {
+    known = Applied{term, hash, node, group.highest_leader_term};
+    return;
+  }
+  if (known->term != term || known->hash != hash) {
+    report_.fail(
+        "state machine safety", "different entries applied",
+        fmt::format("{} applied {} of {}, but {} had applied {}{}", to_string(node),
+                    entry_name(index, term), to_string(id), to_string(known->by),
+                    entry_name(index, known->term),
+                    known->term == term ? " with other contents" : ""),
+        now);
+  }
+}
+
+void RaftChecks::on_restart(NodeId node) {
+  for (auto& [key, member] : members_) {
+    if (key.first == node) member.last_applied.reset();
+  }
+}
+
+raft::LogIndex RaftChecks::highest_applied(GroupId id) const {
+  const auto group = groups_.find(id);
+  if (group == groups_.end() || group->second.applied.empty()) return raft::LogIndex();
+  return raft::LogIndex(group->second.applied.size() - 1);
+}
+
+void RaftChecks::note_leader(Group& group, NodeId from, GroupId id, raft::Term term,
+                             sim::TrueTime now) {
+  const auto [leader, is_new] = group.leaders.try_emplace(term, from);
+  if (leader->second != from) {
+    report_.fail("election safety", "two leaders in a term",
+                 fmt::format("{} and {} both led term {} of {}", to_string(leader->second),
+                             to_string(from), term.value, to_string(id)),
+                 now);
+  }
+  if (!is_new) return;
+  group.highest_leader_term = std::max(group.highest_leader_term, term);
+  note_vote(from, id, term, from, "led", now);
+  check_vote_is_durable(from, from, id, term, "led with its own vote", now);
+}
+
+void RaftChecks::note_vote(NodeId voter, GroupId id, raft::Term term, NodeId candidate,
+                           const char* evidence, sim::TrueTime now) {
+  const auto [vote, is_new] = members_[{voter, id}].votes.try_emplace(term, candidate);
+  if (!is_new && vote->second != candidate) {
+    report_.fail("vote", "two votes in a term",
+                 fmt::format("{} voted for {} in term {} of {} (it {}), after a vote for {}",
+                             to_string(voter), to_string(candidate), term.value, to_string(id),
+                             evidence, to_string(vote->second)),
+                 now);
+  }
+}
+
+void RaftChecks::note_promise(NodeId node, NodeId to, GroupId id, raft::Term term,
+                              const char* what, sim::TrueTime now) {
+  raft::Term& promised = members_[{node, id}].promised[to];
+  if (term < promised) {
+    report_.fail("vote", "promise in an older term",
+                 fmt::format("{} told {} that it {} in term {} of {} after it had promised it term {}",
+                             to_string(node), to_string(to), what, term.value, to_string(id),
+                             promised.value),
+                 now);
+  }
+  promised = std::max(promised, term);
+}
+
+void RaftChecks::check_vote_is_durable(NodeId voter, NodeId candidate, GroupId id,
+                                       raft::Term term, const char* what, sim::TrueTime now) {
+  if (!sees_disks_) return;
+  const raft::HardState& durable = members_[{voter, id}].durable;
+  if (durable.current_term > term) return;
+  if (durable.current_term == term && durable.voted_for == candidate) return;
+  report_.fail("durable promise", "vote",
+               fmt::format("{} voted for {} in term {} of {} and {} before that was durable: its "
+                           "disk knows term {} and {}",
+                           to_string(voter), to_string(candidate), term.value, to_string(id), what,
+                           durable.current_term.value,
+                           durable.voted_for ? "a vote for " + to_string(*durable.voted_for)
+                                             : std::string("no vote")),
+               now);
+}
+
+void RaftChecks::note_entry(Group& group, GroupId id, NodeId node, raft::LogIndex index,
+                            raft::Term term, std::optional<std::uint64_t> hash,
+                            std::optional<raft::Term> previous_term, sim::TrueTime now) {
+  std::vector<SeenEntry>& entries = grown(group.entries, index.value);
+  const auto known = std::find_if(entries.begin(), entries.end(),
+                                  [&](const SeenEntry& entry) { return entry.term == term; });
+  if (known == entries.end()) {
+    ++seen_.entries;
+    entries.push_back({term, hash, previous_term});
+    return;
+  }
+  if (hash && known->hash && *hash != *known->hash) {
+    report_.fail("log matching", "one index and term, two entries",
+                 fmt::format("{} holds an {} of {} that differs from the one seen before",
+                             to_string(node), entry_name(index, term), to_string(id)),
+                 now);
+  }
+  if (previous_term && known->previous_term && *previous_term != *known->previous_term) {
+    report_.fail("log matching", "one entry, two predecessors",
+                 fmt::format("before {} of {} {} has an entry of term {}, where one of term {} was "
+                             "seen",
+                             entry_name(index, term), to_string(id), to_string(node),
+                             previous_term->value, known->previous_term->value),
+                 now);
+  }
+}
+
+void RaftChecks::check_leader_has(const Group& group, GroupId id, NodeId leader,
+                                  raft::Term leader_term, raft::LogIndex index, raft::Term term,
+                                  sim::TrueTime now) {
+  if (index.value >= group.applied.size() || !group.applied[index.value]) return;
+  const Applied& applied = *group.applied[index.value];
+  if (leader_term <= applied.committed_by || applied.term == term) return;
+  report_.fail("leader completeness", "leader lacks an applied entry",
+               fmt::format("{} leads term {} of {} with {}, but {} had applied {}",
+                           to_string(leader), leader_term.value, to_string(id),
+                           entry_name(index, term), to_string(applied.by),
+                           entry_name(index, applied.term)),
+               now);
+}
+
+}  // namespace keelson::scenarios

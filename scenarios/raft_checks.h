@@ -1,0 +1,133 @@
+// The safety properties of Raft (Figure 3), checked from outside, across nodes and restarts.
+//
+// The evidence is what nodes put on the wire, what they made durable, and what they applied. Each
+// check is O(1) or O(log n) in the run's length, keeps what it has learned for the whole run, and so
+// does not go blind after a restart or a compaction. Oracles, by the names they fail under:
+//
+//   election safety        at most one leader a term and group
+//   vote                   a node gives at most one vote a term, and sends a peer no vote and no
+//                          acknowledgement in an older term than before, restarts or not
+//   durable promise        a vote, an acknowledged entry and their term were durable before they were
+//                          sent, and so was a leader's vote for itself
+//   monotonic term         what a node has made durable never goes back to an older term
+//   log matching           one index and term, one entry and one predecessor, wherever it is seen
+//   leader completeness    a leader's log holds what was applied before its term
+//   state machine safety   no two nodes apply different entries at an index, none skips one
+//
+// Elections by pre-vote carry no promise and are ignored.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/raft/messages.h"
+#include "core/raft/types.h"
+#include "scenarios/report.h"
+#include "sim/true_time.h"
+
+namespace keelson::scenarios {
+
+class RaftChecks {
+ public:
+  // `report` outlives this object.
+  explicit RaftChecks(Report& report) : report_(report) {}
+
+  // --- what was put on the wire ---
+
+  void on_append_entries(NodeId from, GroupId group, const raft::AppendEntries& append,
+                         sim::TrueTime now);
+  void on_vote_reply(NodeId from, NodeId to, GroupId group, const raft::RequestVoteReply& reply,
+                     sim::TrueTime now);
+  void on_append_reply(NodeId from, NodeId to, GroupId group,
+                       const raft::AppendEntriesReply& reply, sim::TrueTime now);
+
+  // --- what was made durable; reported when the sync ended, before the node can learn of it ---
+
+  void on_durable_state(NodeId node, GroupId group, const raft::HardState& state,
+                        sim::TrueTime now);
+  // Replaces all entries of its index and above.
+  void on_durable_entry(NodeId node, GroupId group, raft::LogIndex index, raft::Term term,
+                        std::uint64_t hash, sim::TrueTime now);
+  // Whether the two above are fed. Without them the check of durable promises is off.
+  void expect_durable_evidence() { sees_disks_ = true; }
+
+  // --- what was applied ---
+
+  void on_applied(NodeId node, GroupId group, raft::LogIndex index, raft::Term term,
+                  std::uint64_t hash, sim::TrueTime now);
+  // The node's memory is gone: it may apply again what it had applied.
+  void on_restart(NodeId node);
+
+  // For reports, and for the proof that the checks still look.
+  struct Seen {
+    std::uint64_t appends = 0;
+    std::uint64_t votes = 0;
+    std::uint64_t acknowledgements = 0;
+    std::uint64_t durable_records = 0;
+    std::uint64_t entries = 0;
+    std::uint64_t applied = 0;
+  };
+  const Seen& seen() const { return seen_; }
+  // The highest index that some node has applied.
+  raft::LogIndex highest_applied(GroupId group) const;
+
+ private:
+  // One entry, by its index and term, as it was first seen.
+  struct SeenEntry {
+    raft::Term term;
+    std::optional<std::uint64_t> hash;
+    std::optional<raft::Term> previous_term;
+  };
+  struct Applied {
+    raft::Term term;
+    std::uint64_t hash = 0;
+    NodeId by;
+    // No leader of a term beyond this may lack it. (It was committed in some term up to the highest
+    // that any leader had been seen in when it was applied.)
+    raft::Term committed_by;
+  };
+  struct Group {
+    std::map<raft::Term, NodeId> leaders;
+    raft::Term highest_leader_term;
+    std::vector<std::vector<SeenEntry>> entries;  // By index.
+    std::vector<std::optional<Applied>> applied;  // By index.
+  };
+  // One node's part in one group.
+  struct Member {
+    std::map<raft::Term, NodeId> votes;  // Sent, made durable, or implied by leading.
+    // The highest term of a vote or acknowledgement sent, by peer: what waits for one connection may
+    // be overtaken by what goes over another.
+    std::map<NodeId, raft::Term> promised;
+    raft::HardState durable;
+    std::vector<raft::Term> durable_terms;       // The durable log: of index 1 and so on.
+    std::optional<raft::LogIndex> last_applied;  // Since the last restart.
+  };
+
+  void note_leader(Group& group, NodeId from, GroupId id, raft::Term term, sim::TrueTime now);
+  void note_vote(NodeId voter, GroupId group, raft::Term term, NodeId candidate,
+                 const char* evidence, sim::TrueTime now);
+  void note_promise(NodeId node, NodeId to, GroupId group, raft::Term term, const char* what,
+                    sim::TrueTime now);
+  void check_vote_is_durable(NodeId voter, NodeId candidate, GroupId group, raft::Term term,
+                             const char* what, sim::TrueTime now);
+  void note_entry(Group& group, GroupId id, NodeId node, raft::LogIndex index, raft::Term term,
+                  std::optional<std::uint64_t> hash, std::optional<raft::Term> previous_term,
+                  sim::TrueTime now);
+  void check_leader_has(const Group& group, GroupId id, NodeId leader, raft::Term leader_term,
+                        raft::LogIndex index, raft::Term term, sim::TrueTime now);
+
+  Report& report_;
+  bool sees_disks_ = false;
+  std::map<GroupId, Group> groups_;
+  std::map<std::pair<NodeId, GroupId>, Member> members_;
+  Seen seen_;
+};
+
+// What tells one entry from another in all of the above.
+std::uint64_t hash_of(const raft::Entry& entry);
+
+}  // namespace keelson::scenarios
