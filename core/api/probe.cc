@@ -47,7 +47,7 @@ std::string decode_whatever_decodes(std::string_view raw) {
 }
 
 // The segments of a path as the most forgiving reader might see them: letter case, escapes,
-// backslashes, path parameters, blanks and control characters make no difference.
+// backslashes, parameters of a segment, blanks and control characters make no difference.
 std::vector<std::string> forgiving_segments(std::string_view raw_path) {
   std::vector<std::string> segments(1);
   bool in_parameter = false;
@@ -55,7 +55,7 @@ std::vector<std::string> forgiving_segments(std::string_view raw_path) {
     if (c == '/' || c == '\\') {
       segments.emplace_back();
       in_parameter = false;
-    } else if (c == ';') {
+    } else if (c == ';' || c == '?' || c == '#') {  // The latter two were escaped: a path has none.
       in_parameter = true;
     } else if (!in_parameter && static_cast<unsigned char>(c) > ' ' && c != '\x7f') {
       segments.back() += c;
