@@ -1,0 +1,86 @@
+#include "scenarios/cluster.h"
+
+#include <fmt/format.h>
+
+#include "admin/run_node.h"
+#include "core/base/check.h"
+
+namespace keelson::scenarios {
+
+class Cluster::Observer : public raft::RaftObserver {
+ public:
+  Observer(const sim::Machine& machine, ApplyObserver& told) : machine_(machine), told_(told) {}
+
+  void on_applied(GroupId group, const raft::Entry& entry) override {
+    told_.on_applied(machine_, group, entry);
+  }
+
+ private:
+  const sim::Machine& machine_;
+  ApplyObserver& told_;
+};
+
+Address Cluster::address(std::size_t node, int port) { return fmt::format("n{}:{}", node, port); }
+
+Cluster::Cluster(sim::World& world, std::size_t nodes, const NodeConfig& config,
+                 ApplyObserver* observer)
+    : world_(world), config_(config), nodes_(nodes) {
+  CHECK(nodes == config.peers.size());
+  for (std::size_t number = 1; number <= nodes; ++number) {
+    sim::Machine& machine = world_.add_machine(fmt::format("n{}", number));
+    machines_.push_back(&machine);
+    observers_.push_back(observer == nullptr ? nullptr
+                                             : std::make_unique<Observer>(machine, *observer));
+  }
+}
+
+Cluster::~Cluster() {
+  // Programs refer to this object.
+  for (sim::Machine* const machine : machines_) machine->kill();
+}
+
+void Cluster::start() {
+  for (std::size_t number = 1; number <= size(); ++number) {
+    sim::Machine& started = machine(number);
+    if (started.is_running()) continue;
+    started.start([this, number](Env& env) {
+      // However the incarnation ends, nobody finds its node any more.
+      struct Registration {
+        Node*& place;
+        ~Registration() { place = nullptr; }
+      } registration{nodes_[number - 1]};
+      NodeConfig config = config_;
+      config.node_id = NodeId(number);
+      config.raft_listen = address(number, kRaftPort);
+      config.s3_listen = address(number, kS3Port);
+      config.dynamodb_listen = address(number, kDynamodbPort);
+      config.sqs_listen = address(number, kSqsPort);
+      config.admin_listen = address(number, kAdminPort);
+      const auto ended = run_node(env, config, {.on_started = [&](Node& node) {
+                                                  registration.place = &node;
+                                                },
+                                                .observer = observers_[number - 1].get()});
+      if (!ended) start_failure_ = fmt::format("n{}: {}", number, ended.error().message);
+    });
+  }
+}
+
+NodeConfig scenario_config(std::size_t nodes, std::size_t groups) {
+  using std::chrono::milliseconds;
+  NodeConfig config;
+  config.cluster_id = "scenario";
+  config.group_count = groups;
+  config.bootstrap = true;
+  for (std::size_t number = 1; number <= nodes; ++number) {
+    config.peers.emplace(NodeId(number), Cluster::address(number, kRaftPort));
+  }
+  config.heartbeat_interval = milliseconds(50);
+  config.election_timeout = milliseconds(250);
+  config.probe_timeout = milliseconds(500);
+  config.request_timeout = milliseconds(2000);
+  config.drain_grace = milliseconds(200);
+  config.drain_timeout = milliseconds(2000);
+  return config;
+}
+
+}  // namespace keelson::scenarios

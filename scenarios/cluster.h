@@ -1,0 +1,68 @@
+// A cluster of production nodes in a simulated world, as scenarios and benchmarks speak of it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/node.h"
+#include "sim/machine.h"
+#include "sim/world.h"
+
+namespace keelson::scenarios {
+
+// The listeners of every node have these ports, at an address that is the machine's name.
+constexpr int kRaftPort = 7000;
+constexpr int kS3Port = 9000;
+constexpr int kDynamodbPort = 9001;
+constexpr int kSqsPort = 9002;
+constexpr int kAdminPort = 8080;
+
+// Tells of which machine an entry was applied. Only for state machine safety and digests: what a node
+// says of itself proves nothing about what it told its clients.
+class ApplyObserver {
+ public:
+  virtual ~ApplyObserver() = default;
+  virtual void on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) = 0;
+};
+
+class Cluster {
+ public:
+  // Adds the machines n1, n2, ... to the world. `world` and `observer` (may be null) outlive it.
+  Cluster(sim::World& world, std::size_t nodes, const NodeConfig& config,
+          ApplyObserver* observer = nullptr);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  // Starts every machine that is not running.
+  void start();
+
+  std::size_t size() const { return machines_.size(); }
+  const std::vector<sim::Machine*>& machines() const { return machines_; }
+  // From 1.
+  sim::Machine& machine(std::size_t number) { return *machines_.at(number - 1); }
+
+  // The node on that machine while it serves, otherwise nullptr. For statistics and for waiting;
+  // an oracle does not ask it.
+  Node* node(std::size_t number) const { return nodes_.at(number - 1); }
+  // Why a node could not start; empty if none failed to.
+  const std::string& start_failure() const { return start_failure_; }
+
+  static Address address(std::size_t node, int port);
+
+ private:
+  class Observer;
+
+  sim::World& world_;
+  const NodeConfig config_;
+  std::vector<sim::Machine*> machines_;
+  std::vector<Node*> nodes_;
+  std::vector<std::unique_ptr<Observer>> observers_;
+  std::string start_failure_;
+};
+
+// The configuration that scenarios start from: short timeouts, so that rare things happen soon.
+NodeConfig scenario_config(std::size_t nodes, std::size_t groups);
+
+}  // namespace keelson::scenarios
