@@ -1,0 +1,95 @@
+// Tested by tests/core/api/sigv4_test.cc.
+#include "core/api/digest.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <boost/crc.hpp>
+
+#include "core/base/check.h"
+
+namespace keelson::api {
+
+namespace {
+
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+Bytes digest(const EVP_MD* algorithm, BytesView bytes) {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  CHECK(EVP_Digest(bytes.data(), bytes.size(), out, &size, algorithm, nullptr) == 1);
+  return Bytes(reinterpret_cast<const char*>(out), size);
+}
+
+}  // namespace
+
+Bytes sha256(BytesView bytes) { return digest(EVP_sha256(), bytes); }
+Bytes sha1(BytesView bytes) { return digest(EVP_sha1(), bytes); }
+Bytes md5(BytesView bytes) { return digest(EVP_md5(), bytes); }
+
+Bytes hmac_sha256(BytesView key, BytesView bytes) {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+             reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), out,
+             &size) != nullptr);
+  return Bytes(reinterpret_cast<const char*>(out), size);
+}
+
+std::uint32_t crc32(BytesView bytes) {
+  boost::crc_32_type crc;
+  crc.process_bytes(bytes.data(), bytes.size());
+  return crc.checksum();
+}
+
+std::uint32_t crc32c(BytesView bytes) {
+  boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
+  crc.process_bytes(bytes.data(), bytes.size());
+  return crc.checksum();
+}
+
+bool equal_in_constant_time(BytesView a, BytesView b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string base64_encode(BytesView bytes) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t j = 0; j < 3; ++j) {
+      group = group << 8 | (j < count ? static_cast<unsigned char>(bytes[i + j]) : 0u);
+    }
+    for (std::size_t j = 0; j < 4; ++j) {
+      out += j <= count ? kAlphabet[group >> (18 - 6 * j) & 63] : '=';
+    }
+  }
+  return out;
+}
+
+std::optional<Bytes> base64_decode(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  Bytes out;
+  out.reserve(text.size() / 4 * 3);
+  for (std::size_t i = 0; i < text.size(); i += 4) {
+    const bool last = i + 4 == text.size();
+    const std::size_t padding =
+        !last || text[i + 3] != '=' ? 0 : text[i + 2] == '=' ? 2 : 1;
+    std::uint32_t group = 0;
+    for (std::size_t j = 0; j < 4; ++j) {
+      const std::size_t value = j < 4 - padding ? kAlphabet.find(text[i + j]) : 0;
+      if (value == std::string_view::npos) return std::nullopt;
+      group = group << 6 | static_cast<std::uint32_t>(value);
+    }
+    for (std::size_t j = 0; j < 3 - padding; ++j) {
+      out += static_cast<char>(group >> (16 - 8 * j) & 255);
+    }
+  }
+  return out;
+}
+
+}  // namespace keelson::api
