@@ -100,6 +100,7 @@ Result<raft::Entry> read_entry(Reader& reader) {
 Result<void> replay_entries(Reader& reader, GroupId group, RecoveredGroup& state) {
   std::vector<raft::Entry>& log = state.entries;
   const std::uint32_t count = reader.u32();
+  if (count == 0) return corrupt("a record of no entries, or one that is cut short");
   for (std::uint32_t i = 0; i < count; ++i) {
     TRY(raft::Entry entry, read_entry(reader));
     const std::uint64_t index = entry.index.value;
