@@ -13,6 +13,11 @@
 
 namespace keelson::sim {
 
+// A delay with a long tail, 0 in all but `per_million` of draws: mostly about `unit`, seldom up to
+// `most`.
+Duration draw_long_tail(ChoiceStream& choices, std::uint32_t per_million, Duration unit,
+                        Duration most);
+
 // What a link does to every stream. The default is a healthy network; a fault plan makes it worse.
 // The shares are out of a million draws.
 struct LinkConditions {
@@ -70,7 +75,7 @@ class Link {
   // Returns true if that opened the link.
   bool heal();
   bool is_cut() const { return cuts_ != 0; }
-  void clog(Duration extra_delay) { clog_ = extra_delay; }
+  void clog(Duration extra_delay);
   Duration clogged_by() const { return clog_; }
   // Notes that a cut stopped something.
   void count_cut_effect();
@@ -93,6 +98,9 @@ class Link {
   const LinkCounters& counters() const { return counters_; }
 
  private:
+  static constexpr std::uint64_t kBaseSteps = 1024;
+
+  Duration wait_for_bandwidth(TrueTime now, std::size_t bytes);
   Duration draw_tail();
   Duration draw_loss();
 
@@ -103,9 +111,9 @@ class Link {
   ChoiceStream& segment_choices_;
   ChoiceStream& read_choices_;
   ChoiceStream& refuse_choices_;
-  ChoiceStream& base_choices_;
 
   LinkConditions conditions_;
+  std::uint64_t base_draw_ = 0;
   Duration base_delay_{};
   std::uint8_t cuts_ = 0;
   Duration clog_{};

@@ -122,31 +122,42 @@ class SimDisk : private EventTarget {
   friend class AttachedDisk;
   friend class AttachedFile;
 
-  // A sync under way. It ends by itself, whether or not a fiber still waits for it.
+  // What a fiber that waits for an operation keeps on its stack.
   struct Pending;
-  struct Sync {
+  // An operation that takes time. It ends by itself, whether or not a fiber still waits for it.
+  struct Operation {
     std::uint32_t generation = 0;
     bool is_under_way = false;
     bool will_fail = false;
     bool is_due = false;  // Its time has come, but the disk is stuck.
-    std::shared_ptr<FileImage> file;            // One of these two.
+    Pending* waiter = nullptr;
+    // What it makes durable when it ends: one of these two, if it is a sync.
+    std::shared_ptr<FileImage> file;
     std::shared_ptr<DirectoryImage> directory;
     std::uint64_t covered_until = 0;  // The number of changes before the sync began.
     std::string path;
-    Pending* waiter = nullptr;
   };
 
   void on_event(std::uint64_t argument) override;
-  void end_sync(std::size_t slot);
-  void let_go_of(std::size_t slot);
-  // Suspends for what `operation` takes. Returns timed_out, or io_error if it fails by fault.
-  Result<void> take_time(DiskOperation operation, Scheduler& scheduler, Deadline deadline);
-  Result<void> sync(Sync what, Scheduler& scheduler, Deadline deadline);
-  Duration latency(DiskOperation operation);
-  bool fails(DiskOperation operation);
-  Result<void> reserve(std::uint64_t more_bytes);
+  // Suspends for what an operation takes, and lets it fail by fault. Errors: timed_out, io_error.
+  Result<void> take_time(DiskOperation kind, Deadline deadline);
+  Result<void> sync_file(std::shared_ptr<FileImage> file, const std::string& path,
+                         Deadline deadline);
+  Result<void> sync_directory(std::shared_ptr<DirectoryImage> directory, const std::string& path,
+                              Deadline deadline);
+  Result<void> carry_out(Operation operation, Duration span, Deadline deadline);
+  std::size_t begin(Operation operation, Duration span);
+  void schedule_end(std::size_t slot, Duration span);
+  void end(std::size_t slot);
+  void free_slot(std::size_t slot);
+  Duration latency(DiskOperation kind);
+  bool fails(DiskOperation kind);
+  // How many of `wanted` further bytes there is space for.
+  std::uint64_t space_for(std::uint64_t wanted) const;
   std::uint64_t free_bytes() const;
-  void forget_syncs();
+  Error no_space(const std::string& path);
+  std::shared_ptr<DirectoryImage> find_directory(std::string_view path) const;
+  void note_fault(std::string_view text);
 
   World& world_;
   Machine& machine_;
@@ -162,11 +173,11 @@ class SimDisk : private EventTarget {
   std::shared_ptr<std::uint64_t> used_bytes_;  // Of all files that anything still refers to.
   std::shared_ptr<DirectoryImage> root_;
 
-  std::vector<Sync> syncs_;
-  std::vector<std::size_t> free_syncs_;
-  std::vector<Pending*> stuck_fibers_;
+  std::vector<Operation> operations_;
+  std::vector<std::size_t> free_slots_;
 
-  ChoiceStream& latency_choices_;
+  ChoiceStream& sync_choices_;
+  ChoiceStream& access_choices_;
   ChoiceStream& power_loss_choices_;
   ChoiceStream& error_choices_;
 };

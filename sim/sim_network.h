@@ -148,7 +148,11 @@ class SimNetwork {
   Host& host_of(const Machine& machine);
   Link& link(const Machine& from, const Machine& to);
   void cut_both_ways(const Host& a, const Host& b);
-  void heal_link(const Host& from, const Host& to);
+  void heal_link(Host& from, Host& to);
+  void retry_between(const Host& a, const Host& b);
+  void note_fault(const std::string& text);
+  static LinkConditions healthy(const LinkConditions& conditions);
+  static std::string names_of(std::span<Machine* const> machines);
   template <typename Visit>
   void for_each_wire_between(const Host& a, const Host& b, Visit visit);
   std::size_t reset_some(const Machine& victim, const Machine& peer,

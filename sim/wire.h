@@ -59,6 +59,9 @@ class Pipe : public EventTarget {
 
   // --- the link ---
 
+  // Breaks an end, or tells the writer's node of a break, in an event of its own.
+  void break_soon(std::size_t end);
+  void tell_break_soon();
   Link& link() { return *link_; }
   void hold();
   void release();
@@ -76,13 +79,27 @@ class Pipe : public EventTarget {
     std::uint64_t end = 0;  // Of its payload, as a position in the stream.
     Mark mark = Mark::payload;
   };
-  enum class Wake : std::uint8_t { arrival, room, give_up };
+  enum class Wake : std::uint8_t {
+    arrival,
+    room,
+    give_up,
+    break_writer,
+    break_reader,
+    tell_writer_of_break,
+  };
+  // When a connect is sent again that found the listener's queue full.
+  static constexpr Duration kOpenRetry = std::chrono::seconds(1);
 
   std::uint64_t event_argument(Wake wake) const;
+  void schedule(TrueTime at, Wake wake);
+  TrueTime now() const;
   void put_segment(TrueTime arrives, std::size_t bytes, Mark mark);
   void wake_at(TrueTime time);
   void advance();
+  void arrive(const Segment& segment);
+  void go_on();
   void stall();
+  void give_up();
   bool may_pass() const;
   void on_payload(std::uint64_t end);
   void check_invariants() const;
@@ -164,6 +181,8 @@ class Wire {
   void on_opened(std::size_t end);
   void on_end_of_stream(std::size_t end);
   void on_reset(std::size_t end);
+  // Whether a connect that arrives now can be queued, or refused at once.
+  bool has_room_to_open() const;
 
   // Goes back to the network if nothing is left of it.
   void recycle_if_over();

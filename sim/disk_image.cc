@@ -1,0 +1,259 @@
+// Tested by tests/sim/disk_test.cc.
+#include "sim/disk_image.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+
+namespace keelson::sim {
+
+namespace {
+
+// A kernel does not keep written data in memory for ever: beyond this much, what has waited longest
+// goes to the disk by itself. It bounds the memory of files that are never synced.
+constexpr std::size_t kUnsyncedChangesLimit = 64 * 1024;
+
+// A torn write is torn into at most so many parts, each of whole sectors.
+constexpr std::uint64_t kTornPartsLimit = 32;
+
+std::uint64_t sector_of(std::uint64_t offset) { return offset / kSectorBytes; }
+
+}  // namespace
+
+FileImage::FileImage(std::shared_ptr<std::uint64_t> used_bytes)
+    : used_bytes_(std::move(used_bytes)) {}
+
+FileImage::~FileImage() { *used_bytes_ -= content_.size(); }
+
+void FileImage::replace_content(Bytes content) {
+  *used_bytes_ += content.size();
+  *used_bytes_ -= content_.size();
+  content_ = std::move(content);
+}
+
+Bytes FileImage::durable() const {
+  Bytes content = content_;
+  undo_all(content);
+  return content;
+}
+
+void FileImage::write(BytesView bytes, std::uint64_t offset) {
+  if (bytes.empty()) return;
+  Change change{.offset = offset, .written = bytes.size(), .size_before = content_.size()};
+  const std::uint64_t end = offset + bytes.size();
+  change.size_after = std::max<std::uint64_t>(content_.size(), end);
+  if (offset < content_.size()) change.saved = std::min<std::uint64_t>(end, content_.size()) - offset;
+  note(change);
+  if (end > content_.size()) {
+    *used_bytes_ += end - content_.size();
+    content_.resize(end);
+  }
+  content_.replace(offset, bytes.size(), bytes);
+  CHECK(content_.size() == change.size_after);
+}
+
+void FileImage::truncate(std::uint64_t size) {
+  Change change{.offset = std::min<std::uint64_t>(size, content_.size()),
+                .size_before = content_.size(),
+                .size_after = size};
+  change.saved = content_.size() - change.offset;
+  note(change);
+  *used_bytes_ += size;
+  *used_bytes_ -= content_.size();
+  content_.resize(size);
+}
+
+// Saves what the change is about to replace.
+void FileImage::note(const Change& change) {
+  if (changes_.size() >= kUnsyncedChangesLimit) write_back_oldest();
+  saved_bytes_.append(content_, change.offset, change.saved);
+  changes_.push_back(change);
+}
+
+void FileImage::write_back_oldest() {
+  make_durable(first_change_ + changes_.size() / 2);
+}
+
+std::vector<FileImage::Undone> FileImage::undo_all(Bytes& content) const {
+  std::vector<Undone> undone(changes_.size());
+  std::size_t saved_end = saved_bytes_.size();
+  for (std::size_t i = changes_.size(); i-- > 0;) {
+    const Change& change = changes_[i];
+    CHECK(content.size() == change.size_after);
+    CHECK(saved_end >= change.saved);
+    undone[i] = {change, content.substr(std::min<std::uint64_t>(change.offset, content.size()),
+                                        change.written)};
+    content.resize(change.size_before);
+    saved_end -= change.saved;
+    content.replace(change.offset, change.saved, saved_bytes_, saved_end, change.saved);
+  }
+  CHECK(saved_end == 0);
+  return undone;
+}
+
+void FileImage::redo(Bytes& content, const Undone& undone) {
+  const Change& change = undone.change;
+  if (change.written == 0) {
+    content.resize(change.size_after);
+    return;
+  }
+  if (content.size() < change.offset + change.written) {
+    content.resize(change.offset + change.written);
+  }
+  content.replace(change.offset, change.written, undone.bytes);
+}
+
+void FileImage::redo_torn(Bytes& content, const Undone& undone, std::uint64_t lost_parts) {
+  const Change& change = undone.change;
+  const std::uint64_t first = sector_of(change.offset);
+  const std::uint64_t sectors = sector_of(change.offset + change.written - 1) - first + 1;
+  const std::uint64_t parts = std::min(sectors, kTornPartsLimit);
+  for (std::uint64_t sector = 0; sector < sectors; ++sector) {
+    if (lost_parts >> (sector * parts / sectors) & 1) continue;
+    const std::uint64_t begin = std::max((first + sector) * kSectorBytes, change.offset);
+    const std::uint64_t end =
+        std::min((first + sector + 1) * kSectorBytes, change.offset + change.written);
+    if (content.size() < end) content.resize(end);
+    content.replace(begin, end - begin, undone.bytes, begin - change.offset, end - begin);
+  }
+}
+
+void FileImage::forget_changes(std::uint64_t until) {
+  if (until <= first_change_) return;
+  CHECK(until <= change_count());
+  const auto count = static_cast<std::ptrdiff_t>(until - first_change_);
+  std::size_t saved = 0;
+  for (std::ptrdiff_t i = 0; i < count; ++i) saved += changes_[static_cast<std::size_t>(i)].saved;
+  saved_bytes_.erase(0, saved);
+  changes_.erase(changes_.begin(), changes_.begin() + count);
+  first_change_ = until;
+}
+
+void FileImage::make_durable(std::uint64_t until) {
+  if (until <= first_change_) return;
+  if (!has_dropped_) {
+    forget_changes(until);
+    return;
+  }
+  // Some of these changes were dropped by a failed sync, so what is visible and what is durable
+  // part for good. The difference becomes one dropped change of the whole file, and the changes
+  // after `until` are made again on top of it.
+  Bytes durable_content = content_;
+  const std::vector<Undone> undone = undo_all(durable_content);
+  Bytes seen = durable_content;
+  const std::size_t covered = static_cast<std::size_t>(until - first_change_);
+  for (std::size_t i = 0; i < covered; ++i) {
+    redo(seen, undone[i]);
+    if (!undone[i].change.is_dropped) redo(durable_content, undone[i]);
+  }
+  changes_.clear();
+  saved_bytes_.clear();
+  first_change_ = until - 1;
+  changes_.push_back({.offset = 0,
+                      .written = seen.size(),
+                      .saved = durable_content.size(),
+                      .size_before = durable_content.size(),
+                      .size_after = seen.size(),
+                      .is_dropped = true});
+  saved_bytes_ = std::move(durable_content);
+  replace_content(std::move(seen));
+  for (std::size_t i = covered; i < undone.size(); ++i) {
+    if (undone[i].change.written > 0) {
+      write(undone[i].bytes, undone[i].change.offset);
+    } else {
+      truncate(undone[i].change.size_after);
+    }
+    changes_.back().is_dropped = undone[i].change.is_dropped;
+  }
+}
+
+void FileImage::drop(std::uint64_t until) {
+  CHECK(until <= change_count());
+  for (std::uint64_t i = first_change_; i < until; ++i) {
+    changes_[static_cast<std::size_t>(i - first_change_)].is_dropped = true;
+    has_dropped_ = true;
+  }
+}
+
+void FileImage::lose_power(const LossShares& shares, ChoiceStream& choices, Losses& losses) {
+  if (changes_.empty()) return;
+  Bytes content = content_;
+  const std::vector<Undone> undone = undo_all(content);
+  const bool all_are_lost = choices.chance(shares.lose_all_per_million);
+  for (const Undone& each : undone) {
+    if (each.change.is_dropped || all_are_lost || choices.chance(shares.lose_write_per_million)) {
+      ++losses.lost_changes;
+      continue;
+    }
+    const std::uint64_t sectors =
+        each.change.written == 0 ? 0
+                                 : sector_of(each.change.offset + each.change.written - 1) -
+                                       sector_of(each.change.offset) + 1;
+    const std::uint64_t patterns = std::uint64_t{1} << std::min(sectors, kTornPartsLimit);
+    // The last pattern would lose every part.
+    const std::uint64_t lost_parts =
+        sectors < 2 ? 0 : choices.rarely(shares.tear_write_per_million, patterns - 1);
+    if (lost_parts == 0) {
+      redo(content, each);
+    } else {
+      redo_torn(content, each, lost_parts);
+      ++losses.torn_writes;
+    }
+  }
+  changes_.clear();
+  saved_bytes_.clear();
+  has_dropped_ = false;
+  first_change_ += undone.size();
+  replace_content(std::move(content));
+}
+
+const Entry* DirectoryImage::find(const std::string& name) const {
+  const auto found = visible_.find(name);
+  return found == visible_.end() ? nullptr : &found->second;
+}
+
+void DirectoryImage::apply_to(Entries& entries, const Change& change) {
+  for (const auto& [name, entry] : change) {
+    if (entry) {
+      entries[name] = *entry;
+    } else {
+      entries.erase(name);
+    }
+  }
+}
+
+void DirectoryImage::apply(Change change) {
+  apply_to(visible_, change);
+  changes_.push_back(std::move(change));
+}
+
+void DirectoryImage::make_durable(std::uint64_t until) {
+  if (until <= first_change_) return;
+  CHECK(until <= change_count());
+  const auto count = static_cast<std::ptrdiff_t>(until - first_change_);
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    apply_to(durable_, changes_[static_cast<std::size_t>(i)]);
+  }
+  changes_.erase(changes_.begin(), changes_.begin() + count);
+  first_change_ = until;
+}
+
+void DirectoryImage::lose_power(const LossShares& shares, ChoiceStream& choices, Losses& losses) {
+  for (const Change& change : changes_) {
+    if (choices.chance(shares.lose_entry_per_million)) {
+      ++losses.lost_entries;
+    } else {
+      apply_to(durable_, change);
+    }
+  }
+  first_change_ += changes_.size();
+  changes_.clear();
+  visible_ = durable_;
+  for (auto& [name, entry] : visible_) {
+    if (entry.file != nullptr) entry.file->lose_power(shares, choices, losses);
+    if (entry.directory != nullptr) entry.directory->lose_power(shares, choices, losses);
+  }
+}
+
+}  // namespace keelson::sim
