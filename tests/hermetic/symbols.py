@@ -22,7 +22,8 @@ FORBIDDEN = [
 # C names (whole).
 ALLOWED_C = [
     (r"mem(cpy|move|set|cmp|chr|rchr|mem)|bcmp|__mem(cpy|move|set)_chk", "memory"),
-    (r"str(len|nlen|cmp|ncmp|chr|rchr|str|cspn|spn|pbrk|casecmp|ncasecmp)", "strings, whatever the locale"),
+    (r"str(len|nlen|cmp|ncmp|chr|rchr|str|cspn|spn|pbrk|casecmp|ncasecmp|ncpy)", "strings, whatever the locale"),
+    (r"strerror_r|__xpg_strerror_r", "the names of errno values, in error categories of Boost.System"),
     (r"malloc|calloc|realloc|free|aligned_alloc|posix_memalign", "memory"),
     (r"strto(l|ll|ul|ull|d|ld)|__isoc23_strto\w+|snprintf|vsnprintf|__v?snprintf_chk|__errno_location",
      "numbers as text, in the C locale that no node changes"),
