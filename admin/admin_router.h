@@ -7,10 +7,10 @@
 //   5. /admin and below             the console's page, whatever the path: it routes by itself
 //   6. everything else              404
 //
-// Judged on the percent-decoded path, which must be free of empty, "." and ".." segments (else 404).
-// Of the first step, nothing but the exact probes may ever answer 200: a balancer that asks for
-// "/admin/healthz/leader/" by mistake must not get the console's page and take it for a yes. The
-// probes therefore claim every other spelling of their paths, too, and answer it 404.
+// Judged on the percent-decoded path, which must be free of empty, "." and ".." segments (else
+// 404). Of the first step, nothing but the exact probes may ever answer 200: a balancer that asks
+// for "/admin/healthz/leader/" by mistake must not get the console's page and take it for a yes.
+// The probes therefore claim every other spelling of their paths, too, and answer it 404.
 #pragma once
 
 #include <string>

@@ -207,8 +207,9 @@ TEST_F(AdminRouterTest, NothingThatResemblesAProbeIs200ButTheProbesThemselves) {
         }
       }
     }
-    for (const char* suffix : {"/", "//", "/.", "/..", "/../leader", "/x", "%2f", "%20", ";a", "%00",
-                               "/leader/", "/leader/x", "/%6ceader", "/LEADER", "/ready/", "%3Fx"}) {
+    for (const char* suffix :
+         {"/", "//", "/.", "/..", "/../leader", "/x", "%2f", "%20", ";a", "%00", "/leader/",
+          "/leader/x", "/%6ceader", "/LEADER", "/ready/", "%3Fx"}) {
       EXPECT_EQ(ask("GET", probe + suffix).status, 404) << probe << suffix;
       ++tried;
     }
@@ -226,7 +227,8 @@ TEST_F(AdminRouterTest, AFollowersLeaderProbeIs503ThroughTheRouterToo) {
 }
 
 TEST_F(AdminRouterTest, WithoutAConsoleItsPathsAre404AfterTheMethodWasJudged) {
-  for (const char* path : {"/admin", "/admin/", "/admin/sqs", "/admin/assets", "/admin/assets/a.js"}) {
+  for (const char* path :
+       {"/admin", "/admin/", "/admin/sqs", "/admin/assets", "/admin/assets/a.js"}) {
     EXPECT_EQ(ask("GET", path, false).status, 404) << path;
     EXPECT_EQ(ask("HEAD", path, false).status, 404) << path;
     EXPECT_EQ(ask("POST", path, false).status, 405) << path;
