@@ -37,7 +37,8 @@ struct ForwardReply {
 Bytes to_bytes(const ForwardRequest& request);
 Bytes to_bytes(const ForwardReply& reply);
 
-// Errors: corrupt. An error code this version does not know reads as timed_out: it may have happened.
+// Errors: corrupt. An error code this version does not know reads as timed_out: it may have
+// happened.
 Result<ForwardRequest> forward_request_from_bytes(BytesView bytes);
 Result<ForwardReply> forward_reply_from_bytes(BytesView bytes);
 

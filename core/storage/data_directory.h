@@ -30,8 +30,8 @@ Result<bool> check_identity(Disk& disk, const Identity& expected, Deadline deadl
 // identity), io_error, no_space.
 Result<void> write_identity(Disk& disk, const Identity& identity, Deadline deadline);
 
-// What a node does at its start: checks the identity, opens the log, and claims a new directory once
-// it has a log. So a directory that has an identity and no log has lost it, and is refused
+// What a node does at its start: checks the identity, opens the log, and claims a new directory
+// once it has a log. So a directory that has an identity and no log has lost it, and is refused
 // (corrupt): a node that forgot its votes must not vote under its old name.
 Result<std::unique_ptr<Wal>> open_data_directory(Env& env, const Identity& identity,
                                                  WalOptions options, Deadline deadline);

@@ -52,8 +52,8 @@ class Reader {
   bool failed_ = false;
 };
 
-// What a batch's header and place say, mixed; the checksum of the payload starts from it. Salted, so
-// that a search through a client's bytes finds no header in them, whatever the client chose.
+// What a batch's header and place say, mixed; the checksum of the payload starts from it. Salted,
+// so that a search through a client's bytes finds no header in them, whatever the client chose.
 std::uint64_t mix_header(const BatchPlace& place, std::uint32_t length, std::uint64_t sequence) {
   std::array<char, 32> fields;
   const auto put = [&](std::size_t at, std::size_t size, std::uint64_t value) {

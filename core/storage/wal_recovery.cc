@@ -66,7 +66,8 @@ class LogReader {
 
  private:
   Result<void> read_segment(std::uint32_t segment, bool is_last) {
-    TRY(auto file, env_.disk.open(wal_format::segment_path(segment), OpenMode::existing, deadline_));
+    const std::string path = wal_format::segment_path(segment);
+    TRY(auto file, env_.disk.open(path, OpenMode::existing, deadline_));
     TRY(const Bytes content, read_all(*file, deadline_));
     TRY(const auto header, wal_format::decode_segment_header(content));
     if (!header) {

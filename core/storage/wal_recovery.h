@@ -1,5 +1,5 @@
-// Reading the write-ahead log at the start of a node: what is told apart, and why, is at the head of
-// wal.h.
+// Reading the write-ahead log at the start of a node: what is told apart, and why, is at the head
+// of wal.h.
 #pragma once
 
 #include <map>

@@ -36,6 +36,7 @@ class MemoryDisk : public Disk {
     auto disk = std::make_unique<MemoryDisk>();
     disk->directories_ = disk->durable_directories_ = durable_directories_;
     for (const auto& [path, file] : durable_names_) {
+      if (!durable_directories_.contains(parent_of(path))) continue;
       disk->names_[path] = disk->durable_names_[path] =
           std::make_shared<Stored>(Stored{file->durable, file->durable, {}});
     }
