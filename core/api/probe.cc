@@ -216,4 +216,19 @@ void Probes::count_failure(const std::string& reason) {
       .add();
 }
 
+HttpResponse ProbedHandler::handle(const HttpRequest& request, Deadline deadline) {
+  if (auto answer = probes_.try_answer(request)) return *std::move(answer);
+  return behind_.handle(request, deadline);
+}
+
+std::size_t ProbedHandler::body_limit(const HttpRequest& head) const {
+  return probes_.owns(head) ? Probes::kBodyLimit : behind_.body_limit(head);
+}
+
+HttpResponse ProbedHandler::refusal(const HttpRequest& head, int status,
+                                    std::string_view message) const {
+  return probes_.owns(head) ? Probes::refusal(status, message)
+                            : behind_.refusal(head, status, message);
+}
+
 }  // namespace keelson::api

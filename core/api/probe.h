@@ -81,4 +81,19 @@ class Probes {
   std::map<Kind, Series> series_;
 };
 
+// A listener: its probes first, and only what is not theirs goes on to the handler behind.
+class ProbedHandler : public HttpHandler {
+ public:
+  ProbedHandler(Probes& probes, HttpHandler& behind) : probes_(probes), behind_(behind) {}
+
+  HttpResponse handle(const HttpRequest& request, Deadline deadline) override;
+  std::size_t body_limit(const HttpRequest& head) const override;
+  HttpResponse refusal(const HttpRequest& head, int status,
+                       std::string_view message) const override;
+
+ private:
+  Probes& probes_;
+  HttpHandler& behind_;
+};
+
 }  // namespace keelson::api
