@@ -234,14 +234,14 @@ Result<void> PosixDisk::sync(std::shared_ptr<Descriptor> descriptor, SyncKind ki
   };
   // Shared with the thread: the fiber may be gone before the disk has answered.
   auto operation = std::make_shared<Operation>(scheduler_);
-  pool_.submit([&reactor = reactor_, operation, descriptor = std::move(descriptor), kind]() mutable {
+  pool_.submit([this, operation, descriptor = std::move(descriptor), kind]() mutable {
     int outcome;
     do {
       outcome = kind == SyncKind::data ? fdatasync(descriptor->number())
                                        : fsync(descriptor->number());
     } while (outcome != 0 && errno == EINTR);
     operation->error = outcome == 0 ? 0 : errno;
-    reactor.post([operation = std::move(operation)] { operation->done.set(); });
+    reactor_.post([operation = std::move(operation)] { operation->done.set(); });
   });
   if (!operation->done.wait(deadline)) {
     return Error{ErrorCode::timed_out, path + ": the sync is still under way"};

@@ -1,8 +1,8 @@
 // Disk of the real world: files below a data directory that one process owns.
 //
 // Reads and writes happen on the loop, in the page cache; fdatasync and fsync happen on two threads
-// and wake the fiber through Reactor::post. An operation keeps its descriptor open by itself, so the
-// fiber that asked for it may be unwound meanwhile.
+// and wake the fiber through Reactor::post. An operation keeps its descriptor open by itself, so
+// the fiber that asked for it may be unwound meanwhile.
 #pragma once
 
 #include "core/runtime/disk.h"

@@ -18,8 +18,8 @@ class SyncPool {
   SyncPool(const SyncPool&) = delete;
   SyncPool& operator=(const SyncPool&) = delete;
 
-  // Runs `task` on one of the threads, in the order of submission as far as several threads keep it.
-  // Whatever `task` owns is destroyed on that thread.
+  // Runs `task` on one of the threads; tasks begin in the order of submission. What `task` owns is
+  // destroyed on that thread.
   void submit(std::function<void()> task);
 
  private:

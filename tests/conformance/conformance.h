@@ -36,8 +36,6 @@ class ConformanceWorld {
 struct WorldKind {
   const char* name;
   std::unique_ptr<ConformanceWorld> (*make)();
-  // Ready fibers run in the order of becoming ready; a simulated schedule may differ on purpose.
-  bool is_first_in_first_out;
 };
 
 std::unique_ptr<ConformanceWorld> make_net_world();
@@ -53,6 +51,9 @@ class NetworkConformance : public Conformance {};
 class DiskConformance : public Conformance {};
 class TimeConformance : public Conformance {};
 class RandomConformance : public Conformance {};
+// Of the worlds whose ready fibers run in the order of becoming ready: a simulated schedule may
+// differ on purpose.
+class FirstInFirstOutConformance : public Conformance {};
 
 // Something that one program leaves for another, outside the world's own means.
 template <typename T>
@@ -79,7 +80,7 @@ inline Deadline patience(Host& host) {
 // Bytes whose every stretch tells where it is from.
 Bytes pattern(std::size_t size, std::uint64_t seed = 0);
 
-// The code of a failure, or nothing if it is none. For EXPECT_EQ(code_of(...), ErrorCode::timed_out).
+// The code of a failure, or nothing if it is none: EXPECT_EQ(code_of(x), ErrorCode::timed_out).
 template <typename T>
 std::optional<ErrorCode> code_of(const Result<T>& result) {
   if (result.has_value()) return std::nullopt;

@@ -1,6 +1,4 @@
 // The real world: machines are RealEnvs of this process, on loopback and in temporary directories.
-#include <filesystem>
-
 #include "net/real_env.h"
 #include "tests/conformance/conformance.h"
 #include "tests/net/temporary_directory.h"

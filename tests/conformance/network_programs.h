@@ -50,7 +50,9 @@ inline Result<Bytes> read_bytes(Host& host, Connection& from, std::size_t size,
 }
 
 // Until the end of the stream.
-inline Result<Bytes> read_all(Host& host, Connection& from) { return read_bytes(host, from, SIZE_MAX); }
+inline Result<Bytes> read_all(Host& host, Connection& from) {
+  return read_bytes(host, from, SIZE_MAX);
+}
 
 inline void expect_bytes(const Result<Bytes>& got, BytesView expected) {
   ASSERT_TRUE(got.has_value()) << got.error().message;

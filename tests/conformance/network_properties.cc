@@ -17,7 +17,8 @@ TEST_P(NetworkConformance, BytesArriveInTheOrderTheyWereWritten) {
   Handover<Address> where;
   const Bytes sent = pattern(200'000);
   run(joined(
-      where, [&](Host& host, Connection& connection) { expect_bytes(read_all(host, connection), sent); },
+      where,
+      [&](Host& host, Connection& connection) { expect_bytes(read_all(host, connection), sent); },
       [&](Host& host, Connection& connection) {
         BytesView rest = sent;
         for (std::size_t size = 1; !rest.empty(); size = size * 5 % 2003) {
@@ -45,7 +46,8 @@ TEST_P(NetworkConformance, ReadsOfOneByteLoseNothing) {
 TEST_P(NetworkConformance, WritingNothingSucceedsAndSendsNothing) {
   Handover<Address> where;
   run(joined(
-      where, [&](Host& host, Connection& connection) { expect_bytes(read_all(host, connection), "ab"); },
+      where,
+      [&](Host& host, Connection& connection) { expect_bytes(read_all(host, connection), "ab"); },
       [&](Host& host, Connection& connection) {
         for (const char* piece : {"", "a", "", "b", ""}) {
           expect_success(connection.write(piece, patience(host)));

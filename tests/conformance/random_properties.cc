@@ -1,4 +1,5 @@
-// What core/runtime/random.h promises, in every world. Nothing here fails by bad luck in a lifetime.
+// What core/runtime/random.h promises, in every world. Nothing here fails by bad luck in a
+// lifetime.
 #include <gtest/gtest.h>
 
 #include <set>

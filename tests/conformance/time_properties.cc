@@ -70,8 +70,7 @@ TEST_P(TimeConformance, SleepersWakeInTheOrderOfTheirInstants) {
   });
 }
 
-TEST_P(TimeConformance, SleepersOfOneInstantWakeInTheOrderOfFallingAsleep) {
-  if (!GetParam().is_first_in_first_out) GTEST_SKIP() << "this world shuffles ready fibers";
+TEST_P(FirstInFirstOutConformance, SleepersOfOneInstantWakeInTheOrderOfFallingAsleep) {
   run([](Host& host) {
     std::string order;
     const Instant wake_at = host.env.clock.now() + 10ms;

@@ -19,7 +19,11 @@ void PrintTo(const WorldKind& kind, std::ostream* out) { *out << kind.name; }
 namespace {
 
 const WorldKind kWorlds[] = {
-    {"net", make_net_world, true},
+    {"net", make_net_world},
+};
+
+const WorldKind kOrderedWorlds[] = {
+    {"net", make_net_world},
 };
 
 std::string name_of_world(const testing::TestParamInfo<WorldKind>& info) {
@@ -30,6 +34,8 @@ INSTANTIATE_TEST_SUITE_P(In, NetworkConformance, testing::ValuesIn(kWorlds), nam
 INSTANTIATE_TEST_SUITE_P(In, DiskConformance, testing::ValuesIn(kWorlds), name_of_world);
 INSTANTIATE_TEST_SUITE_P(In, TimeConformance, testing::ValuesIn(kWorlds), name_of_world);
 INSTANTIATE_TEST_SUITE_P(In, RandomConformance, testing::ValuesIn(kWorlds), name_of_world);
+INSTANTIATE_TEST_SUITE_P(In, FirstInFirstOutConformance, testing::ValuesIn(kOrderedWorlds),
+                         name_of_world);
 
 }  // namespace
 }  // namespace keelson::conformance
