@@ -390,6 +390,7 @@ void Pipe::on_event(std::uint64_t argument) {
 
 void Pipe::advance() {
   const std::uint64_t generation = wire_->generation();
+  bool payload_came = false;
   while (has_under_way()) {
     Segment& next = segments_[first_];
     if (next.arrives > now()) {
@@ -406,6 +407,12 @@ void Pipe::advance() {
       wake_at(next.arrives);
       return;
     }
+    if (next.mark == Mark::reset && payload_came) {
+      next.arrives = last_arrival_ = now() + kResetLag;
+      wake_at(next.arrives);
+      return;
+    }
+    payload_came |= next.mark == Mark::payload;
     const Segment arrived = next;
     if (++first_ == segments_.size()) {
       segments_.clear();
