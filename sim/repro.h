@@ -22,12 +22,12 @@
 namespace keelson::sim {
 
 struct Repro {
-  std::string scenario;
-  std::string build_id;
-  std::string oracle;
-  std::string fingerprint;
+  std::string scenario = {};
+  std::string build_id = {};
+  std::string oracle = {};
+  std::string fingerprint = {};
   std::uint64_t seed = 0;  // For information: the choices are what is replayed.
-  std::map<std::string, std::vector<Choice>> choices;
+  std::map<std::string, std::vector<Choice>> choices = {};
 
   bool operator==(const Repro&) const = default;
 };

@@ -18,7 +18,7 @@ std::vector<std::uint64_t> draw(ChoiceStream& stream, int count, std::uint64_t b
 TEST(ChoicesTest, ASeedMeansTheSameDrawsWithEveryCompilerAndForever) {
   Choices choices(42);
   EXPECT_EQ(draw(choices.stream("net/n1>n2/delay"), 4, 1000),
-            (std::vector<std::uint64_t>{857, 949, 158, 265}));
+            (std::vector<std::uint64_t>{190, 853, 773, 472}));
 }
 
 TEST(ChoicesTest, ADrawInOneStreamDoesNotDisturbAnother) {

@@ -164,7 +164,9 @@ TEST(WorldTest, AnotherSeedHasAnotherDigest) {
   const Life first(one);
   const Life second(two);
   EXPECT_NE(first.digests.back(), second.digests.back());
-  EXPECT_EQ(first_difference(first.digests, second.digests), 0u);
+  const auto parted = first_difference(first.digests, second.digests);
+  ASSERT_TRUE(parted.has_value());
+  EXPECT_LT(*parted, 10u);  // With the first draws.
 }
 
 TEST(WorldTest, AReplayFromAReproFileHasTheSameDigest) {
