@@ -23,8 +23,10 @@ SIM = r"""#include <cstdio>
 #include "rule.h"
 int main(int argc, char** argv) {
   int first = 1, count = 1;
+  bool twice = false;
   for (int i = 3; i < argc; ++i) {
     if (!std::strcmp(argv[i], "--seed")) first = std::atoi(argv[i + 1]);
+    if (!std::strcmp(argv[i], "--twice")) twice = true;
     if (!std::strcmp(argv[i], "--seeds")) count = std::atoi(argv[i + 1]);
   }
   for (int seed = first; seed < first + count; ++seed) {
@@ -35,7 +37,7 @@ int main(int argc, char** argv) {
     }
   }
   std::printf("{\"seeds\": %d, \"virtual_seconds\": 30, \"failures\": []}\n", count);
-  return last_word();
+  return last_word() == 3 && !twice ? 0 : last_word();
 }
 """
 
@@ -63,8 +65,10 @@ PATCHES = {
     "K2": (patch("K2", HOLDS, "  return seed >= 9;", oracle="other, claim"), "killed"),
     "K3": (patch("K3", HOLDS, "  return seed >= 9;", oracle=""), "killed"),
     "K4": (patch("K4", ENDS, "  return 4;", oracle="vacuity"), "killed"),
+    "K5": (patch("K5", ENDS, "  return 3;", oracle="determinism\n# options: --twice"), "killed"),
     "S1": (patch("S1", HOLDS, "  return seed == 41;"), "survived"),
     "S2": (patch("S2", ENDS, "  return 4;"), "survived"),
+    "S3": (patch("S3", ENDS, "  return 3;", oracle="determinism"), "survived"),
     "O1": (patch("O1", HOLDS, "  return seed >= 7;", oracle="other"), "unexpected oracle"),
     "F1": (patch("F1", HOLDS, "  return seed == 50 || seed == 51;", seeds=60), "original fails too"),
     "B1": (patch("B1", HOLDS, "  return seed >= no_such_name;"), "does not build"),
@@ -109,7 +113,7 @@ class Mutants(unittest.TestCase):
 
     def test_one_failure_fails_the_whole(self):
         self.assertEqual(self.all.returncode, 1)
-        self.assertIn("4 of 11 killed", self.all.stdout)
+        self.assertIn("5 of 13 killed", self.all.stdout)
 
     def test_the_table_stands_between_its_marks_and_nothing_else_is_touched(self):
         with open(os.path.join(self.folder.name, "tests", "mutants", "README.md"), encoding="utf-8") as file:
