@@ -67,7 +67,7 @@ void FileImage::truncate(std::uint64_t size) {
 // Saves what the change is about to replace.
 void FileImage::note(const Change& change) {
   if (changes_.size() >= kUnsyncedChangesLimit) write_back_oldest();
-  saved_bytes_.append(content_, change.offset, change.saved);
+  if (change.saved > 0) saved_bytes_.append(content_, change.offset, change.saved);
   changes_.push_back(change);
 }
 
@@ -85,6 +85,7 @@ std::vector<FileImage::Undone> FileImage::undo_all(Bytes& content) const {
     undone[i] = {change, content.substr(std::min<std::uint64_t>(change.offset, content.size()),
                                         change.written)};
     content.resize(change.size_before);
+    if (change.saved == 0) continue;
     saved_end -= change.saved;
     content.replace(change.offset, change.saved, saved_bytes_, saved_end, change.saved);
   }
