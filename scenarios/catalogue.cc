@@ -1,0 +1,21 @@
+#include "scenarios/catalogue.h"
+
+#include "scenarios/canary.h"
+
+namespace keelson::scenarios {
+
+const std::vector<Scenario>& all_scenarios() {
+  static const std::vector<Scenario> scenarios = {
+      canary(),
+  };
+  return scenarios;
+}
+
+const Scenario* find_scenario(std::string_view name) {
+  for (const Scenario& scenario : all_scenarios()) {
+    if (scenario.name == name) return &scenario;
+  }
+  return nullptr;
+}
+
+}  // namespace keelson::scenarios

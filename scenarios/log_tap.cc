@@ -1,0 +1,146 @@
+// Tested by tests/scenarios/log_tap_test.cc.
+#include "scenarios/log_tap.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+#include "core/base/check.h"
+#include "core/storage/wal_format.h"
+#include "sim/machine.h"
+#include "sim/world.h"
+
+namespace keelson::scenarios {
+
+namespace {
+
+namespace wal_format = storage::wal_format;
+
+std::optional<std::uint32_t> segment_number(std::string_view path) {
+  constexpr std::string_view kFolder = "wal/";
+  if (!path.starts_with(kFolder)) return std::nullopt;
+  return wal_format::segment_of(path.substr(kFolder.size()));
+}
+
+// Takes a fixed-width integer off the front; nothing if there are too few octets.
+std::optional<std::uint64_t> take(BytesView& bytes, std::size_t width) {
+  if (bytes.size() < width) return std::nullopt;
+  std::uint64_t value = 0;
+  for (std::size_t i = width; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  bytes.remove_prefix(width);
+  return value;
+}
+
+}  // namespace
+
+LogTap::LogTap(sim::Machine& machine, NodeId node, RaftChecks& raft, Report& report)
+    : machine_(machine), node_(node), raft_(raft), report_(report) {}
+
+void LogTap::on_write(const sim::Machine&, const std::string& path, std::uint64_t offset,
+                      BytesView bytes) {
+  const auto number = segment_number(path);
+  if (!number) return;
+  Bytes& image = segments_[*number].image;
+  if (image.size() < offset + bytes.size()) image.resize(offset + bytes.size());
+  image.replace(offset, bytes.size(), bytes);
+}
+
+void LogTap::on_truncate(const sim::Machine&, const std::string& path, std::uint64_t size) {
+  const auto number = segment_number(path);
+  if (!number) return;
+  Segment& segment = segments_[*number];
+  // Preallocated zeros are not kept: nothing is read from them.
+  if (size < segment.image.size()) segment.image.resize(size);
+}
+
+void LogTap::on_synced(const sim::Machine&, const std::string& path) {
+  const auto number = segment_number(path);
+  if (!number) return;
+  const auto segment = segments_.find(*number);
+  if (segment != segments_.end()) read_on(segment->first, segment->second);
+}
+
+void LogTap::on_power_loss(const sim::Machine&) { power_was_lost_ = true; }
+
+void LogTap::on_restart() {
+  if (!std::exchange(power_was_lost_, false)) return;
+  for (auto& [number, segment] : segments_) {
+    auto left = machine_.disk().read_durable(wal_format::segment_path(number));
+    segment.image = left ? std::move(*left) : Bytes();
+    read_on(number, segment);
+  }
+}
+
+void LogTap::read_on(std::uint32_t number, Segment& segment) {
+  if (segment.read_to == 0) {
+    const auto header = wal_format::decode_segment_header(segment.image);
+    if (!header || !*header || (*header)->segment != number) return;
+    segment.salt = (*header)->salt;
+    segment.read_to = wal_format::kSegmentHeaderBytes;
+  }
+  while (segment.read_to < segment.image.size()) {
+    const auto batch = wal_format::read_batch(BytesView(segment.image).substr(segment.read_to),
+                                              {segment.salt, number, segment.read_to});
+    if (!batch) return;
+    ++batches_;
+    if (!tell(batch->payload)) {
+      report_.fail("log format", "unreadable record",
+                   fmt::format("{} synced a batch at {} of segment {} that does not follow the "
+                               "grammar of the log",
+                               to_string(node_), segment.read_to, number),
+                   machine_.world().now());
+      return;
+    }
+    segment.read_to += wal_format::kBatchHeaderBytes + batch->payload.size();
+  }
+}
+
+bool LogTap::tell(BytesView payload) {
+  constexpr std::uint64_t kHardState = 1;
+  constexpr std::uint64_t kEntries = 2;
+  while (!payload.empty()) {
+    ++records_;
+    const auto group = take(payload, 8);
+    const auto kind = take(payload, 1);
+    if (!group || !kind) return false;
+    if (*kind == kHardState) {
+      const auto term = take(payload, 8);
+      const auto vote = take(payload, 8);
+      if (!term || !vote) return false;
+      raft::HardState state;
+      state.current_term = raft::Term(*term);
+      if (*vote != 0) state.voted_for = NodeId(*vote);
+      raft_.on_durable_state(node_, GroupId(*group), state, machine_.world().now());
+    } else if (*kind == kEntries) {
+      if (!tell_entries(GroupId(*group), payload)) return false;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool LogTap::tell_entries(GroupId group, BytesView& payload) {
+  const auto count = take(payload, 4);
+  if (!count) return false;
+  for (std::uint64_t i = 0; i < *count; ++i) {
+    const auto term = take(payload, 8);
+    const auto index = take(payload, 8);
+    const auto kind = take(payload, 1);
+    const auto length = take(payload, 4);
+    if (!term || !index || !kind || !length || payload.size() < *length) return false;
+    raft::Entry entry;
+    entry.term = raft::Term(*term);
+    entry.index = raft::LogIndex(*index);
+    entry.kind = static_cast<raft::EntryKind>(*kind);
+    entry.data.assign(payload.substr(0, *length));
+    payload.remove_prefix(*length);
+    raft_.on_durable_entry(node_, group, entry.index, entry.term, hash_of(entry),
+                           machine_.world().now());
+  }
+  return true;
+}
+
+}  // namespace keelson::scenarios

@@ -1,0 +1,104 @@
+// Tested by tests/scenarios/wire_tap_test.cc.
+#include "scenarios/wire_tap.h"
+
+#include <fmt/format.h>
+
+#include "core/base/check.h"
+#include "core/raft/transport.h"
+#include "sim/machine.h"
+#include "sim/world.h"
+
+namespace keelson::scenarios {
+
+namespace {
+
+constexpr std::size_t kFrameBytesMax = 64 << 20;
+
+}  // namespace
+
+WireTap::WireTap(const sim::World& world, GroupId default_group, RaftChecks& raft,
+                 ProbeClaim& claim, Report& report)
+    : world_(world), default_group_(default_group), raft_(raft), claim_(claim), report_(report) {}
+
+void WireTap::add_node(const sim::Machine& machine, NodeId node) {
+  if (nodes_.size() <= machine.index()) nodes_.resize(machine.index() + 1);
+  CHECK(!nodes_[machine.index()]);
+  nodes_[machine.index()] = node;
+}
+
+std::optional<NodeId> WireTap::node_of(const sim::Machine& machine) const {
+  return machine.index() < nodes_.size() ? nodes_[machine.index()] : std::nullopt;
+}
+
+void WireTap::on_write(const sim::Machine& from, const sim::Machine& to,
+                       std::uint64_t connection, BytesView bytes) {
+  const auto from_node = node_of(from);
+  const auto to_node = node_of(to);
+  if (!from_node || !to_node) return;
+  Stream& stream = streams_[{connection, *from_node}];
+  if (stream.ignored) return;
+  if (stream.partial.empty()) {
+    // The usual case: whole frames, which need not be copied.
+    const std::size_t taken = take_frames(stream, *from_node, *to_node, bytes);
+    if (!stream.ignored) stream.partial.assign(bytes.substr(taken));
+    return;
+  }
+  stream.partial.append(bytes);
+  const std::size_t taken = take_frames(stream, *from_node, *to_node, stream.partial);
+  stream.partial.erase(0, taken);
+}
+
+std::size_t WireTap::take_frames(Stream& stream, NodeId from, NodeId to, BytesView bytes) {
+  std::size_t taken = 0;
+  while (taken < bytes.size()) {
+    std::size_t consumed = 0;
+    const auto frame = raft::parse_frame(bytes.substr(taken), kFrameBytesMax, consumed);
+    if (!frame) {
+      broken(stream, from, to, frame.error().message);
+      return bytes.size();
+    }
+    if (!*frame) break;
+    taken += consumed;
+    ++frames_;
+    if (!stream.greeted && (*frame)->kind != raft::FrameKind::hello) {
+      broken(stream, from, to, "the first frame is no hello");
+      return bytes.size();
+    }
+    stream.greeted = true;
+    if ((*frame)->kind == raft::FrameKind::raft) on_raft_frame(from, to, (*frame)->body);
+    if ((*frame)->kind == raft::FrameKind::request) ++calls_;
+  }
+  return taken;
+}
+
+void WireTap::broken(Stream& stream, NodeId from, NodeId to, const std::string& why) {
+  stream.ignored = true;
+  if (!stream.greeted) return;
+  report_.fail("peer protocol", "broken frame",
+               fmt::format("{} wrote {} a broken frame: {}", to_string(from), to_string(to), why),
+               world_.now());
+}
+
+void WireTap::on_raft_frame(NodeId from, NodeId to, BytesView body) {
+  const auto parsed = raft::parse_raft_body(body);
+  if (!parsed) {
+    report_.fail("peer protocol", "broken message",
+                 fmt::format("{} wrote {} a broken Raft message: {}", to_string(from),
+                             to_string(to), parsed.error().message),
+                 world_.now());
+    return;
+  }
+  ++raft_messages_;
+  const sim::TrueTime now = world_.now();
+  const GroupId group = parsed->group;
+  if (const auto* append = std::get_if<raft::AppendEntries>(&parsed->message)) {
+    if (group == default_group_) claim_.leads(from, append->term, now);
+    raft_.on_append_entries(from, group, *append, now);
+  } else if (const auto* vote = std::get_if<raft::RequestVoteReply>(&parsed->message)) {
+    raft_.on_vote_reply(from, to, group, *vote, now);
+  } else if (const auto* reply = std::get_if<raft::AppendEntriesReply>(&parsed->message)) {
+    raft_.on_append_reply(from, to, group, *reply, now);
+  }
+}
+
+}  // namespace keelson::scenarios

@@ -1,0 +1,65 @@
+// WireTap: listens to what nodes put on the wire between each other, and tells the oracles.
+//
+// It puts the frames of the peer protocol (core/raft/transport.h) together again from the byte
+// stream, for each connection and direction, at the moment a node writes them. A connection between
+// two nodes that does not begin with a hello is of another protocol and is left alone.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/raft/types.h"
+#include "scenarios/probe_claim.h"
+#include "scenarios/raft_checks.h"
+#include "sim/sim_network.h"
+
+namespace keelson::scenarios {
+
+class WireTap : public sim::NetworkTap {
+ public:
+  // What is heard goes to these; all outlive the tap, which must be set with SimNetwork::set_tap.
+  WireTap(const sim::World& world, GroupId default_group, RaftChecks& raft, ProbeClaim& claim,
+          Report& report);
+
+  // REQUIRES: called for each node before it writes. Other machines are not listened to.
+  void add_node(const sim::Machine& machine, NodeId node);
+
+  void on_write(const sim::Machine& from, const sim::Machine& to, std::uint64_t connection,
+                BytesView bytes) override;
+  void on_read(const sim::Machine&, const sim::Machine&, std::uint64_t, BytesView) override {}
+
+  // For the proof that it still listens.
+  std::uint64_t frames() const { return frames_; }
+  std::uint64_t raft_messages() const { return raft_messages_; }
+  std::uint64_t calls() const { return calls_; }
+
+ private:
+  struct Stream {
+    bool greeted = false;  // A hello has come.
+    bool ignored = false;  // Of another protocol.
+    Bytes partial;         // The beginning of a frame that is not whole yet.
+  };
+
+  std::size_t take_frames(Stream& stream, NodeId from, NodeId to, BytesView bytes);
+  void on_raft_frame(NodeId from, NodeId to, BytesView body);
+  void broken(Stream& stream, NodeId from, NodeId to, const std::string& why);
+  std::optional<NodeId> node_of(const sim::Machine& machine) const;
+
+  const sim::World& world_;
+  const GroupId default_group_;
+  RaftChecks& raft_;
+  ProbeClaim& claim_;
+  Report& report_;
+  std::vector<std::optional<NodeId>> nodes_;  // By Machine::index().
+  // By connection and writer. The stream heard last is at hand: most writes come in bursts.
+  std::map<std::pair<std::uint64_t, NodeId>, Stream> streams_;
+  std::uint64_t frames_ = 0;
+  std::uint64_t raft_messages_ = 0;
+  std::uint64_t calls_ = 0;
+};
+
+}  // namespace keelson::scenarios
