@@ -65,6 +65,7 @@ void Nemesis::heal_everything() {
   over_ = true;
   on_links_.clear();
   world_.network().heal_all();
+  world_.network().set_conditions({});
   disturbances_.end_all(world_.now());
   for (std::size_t position = 0; position < states_.size(); ++position) mend(position);
   world_.trace().note("nemesis: everything is healed");
@@ -90,6 +91,7 @@ void Nemesis::mend(std::size_t position) {
   machine.resume();
   machine.set_slowness(0ms);
   machine.disk().heal();
+  machine.disk().set_conditions({});
   start_if_free(position);
 }
 
