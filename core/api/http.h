@@ -75,9 +75,9 @@ struct HttpResponse {
   int status = 200;
   // Without Content-Length, Connection, Date and Transfer-Encoding: those are the server's. A value
   // may contain no control characters; the server replaces them with spaces.
-  HttpHeaders headers;
+  HttpHeaders headers = {};
   // For HEAD too: the server sends its length and leaves it out.
-  Bytes body;
+  Bytes body = {};
 };
 
 // Answers requests: a listener's whole behaviour. The server calls handle() from one fiber per

@@ -123,8 +123,9 @@ std::size_t HttpRequestParser::put(BytesView input) {
       if (had_head && left > kMostUnparsedChunkHeadBytes) fail(400, "a chunk's head is too long");
     }
     if (code == http::error::header_limit) {
-      request_.method.empty() ? fail(414, "the request line is too long")
-                              : fail(431, "the header is too long");
+      const bool in_first_line = request_.method.empty() && input.find('\n', used) == input.npos;
+      in_first_line ? fail(414, "the request line is too long")
+                    : fail(431, "the header is too long");
     } else if (code == http::error::bad_version) {
       // HTTP/2.0 and the like, as opposed to no version at all.
       const bool versioned = input.find(" HTTP/") != BytesView::npos;

@@ -100,7 +100,7 @@ struct HttpFraming {
   bool head_request = false;  // Leaves the body out, but not its length.
   bool close = false;
   bool say_keep_alive = false;  // An HTTP/1.0 client that asked for it wants to be told.
-  std::string_view date;        // In the form of http_date().
+  std::string_view date = {};   // In the form of http_date().
 };
 
 // Appends the whole answer to `out`.

@@ -20,7 +20,7 @@ namespace keelson::api {
 
 struct HttpServerOptions {
   std::string listener;  // "admin", "s3": a label of metrics.
-  HttpRequestParser::Limits request_limits;
+  HttpRequestParser::Limits request_limits = {};
   std::size_t connections_limit = 4096;  // Beyond: 503, and the connection is closed.
   Duration idle_time = std::chrono::seconds(60);
   Duration head_time = std::chrono::seconds(10);

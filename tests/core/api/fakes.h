@@ -1,0 +1,114 @@
+// Stand-ins for the cluster: a store that is a std::map, leadership that a test sets by hand, and
+// chance that counts.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/api/http.h"
+#include "core/kv/store.h"
+#include "core/runtime/random.h"
+
+namespace keelson::api {
+
+class FakeStore : public kv::Store {
+ public:
+  Result<kv::BatchOutcome> execute(BytesView, kv::Batch batch, Deadline) override {
+    tokens.push_back(batch.token);
+    if (before_execute) before_execute();
+    if (failure) return *failure;
+    for (std::size_t i = 0; i < batch.conditions.size(); ++i) {
+      const kv::Condition& condition = batch.conditions[i];
+      const auto found = values.find(condition.key);
+      const bool holds =
+          condition.kind == kv::Condition::Kind::exists   ? found != values.end()
+          : condition.kind == kv::Condition::Kind::absent ? found == values.end()
+                                                          : found != values.end() &&
+                                                                found->second.version ==
+                                                                    condition.version;
+      if (!holds) return kv::BatchOutcome{.applied = false, .failed_condition = i};
+    }
+    ++version;
+    for (kv::Mutation& mutation : batch.mutations) {
+      if (mutation.value) {
+        values[mutation.key] = {*std::move(mutation.value), version};
+      } else {
+        values.erase(mutation.key);
+      }
+    }
+    return kv::BatchOutcome{.applied = true, .version = version};
+  }
+
+  Result<std::vector<std::optional<kv::VersionedValue>>> get(BytesView, std::vector<Bytes> keys,
+                                                             Deadline) override {
+    if (failure) return *failure;
+    std::vector<std::optional<kv::VersionedValue>> found;
+    for (const Bytes& key : keys) {
+      const auto at = values.find(key);
+      found.push_back(at == values.end() ? std::nullopt : std::optional(at->second));
+    }
+    return found;
+  }
+
+  std::map<Bytes, kv::VersionedValue> values;
+  std::uint64_t version = 0;
+  std::optional<Error> failure;
+  std::function<void()> before_execute;
+  std::vector<Bytes> tokens;
+};
+
+class FakeLeadership : public kv::Leadership {
+ public:
+  bool is_leader() const override { return leads; }
+  Result<void> verify_leader(Deadline deadline) override {
+    ++rounds;
+    last_deadline = deadline;
+    return verify ? verify(deadline) : Result<void>();
+  }
+  std::optional<NodeId> leader_hint() const override { return hint; }
+  raft::Term term() const override { return raft::Term(7); }
+  bool is_draining() const override { return draining; }
+  bool is_ready() const override { return ready; }
+
+  bool leads = true;
+  bool draining = false;
+  bool ready = true;
+  std::optional<NodeId> hint = NodeId(2);
+  std::function<Result<void>(Deadline)> verify;
+  int rounds = 0;
+  Deadline last_deadline{};
+};
+
+class CountingChance : public RandomSource {
+ public:
+  std::unique_ptr<Random> stream(std::string_view) override {
+    struct Stream : Random {
+      explicit Stream(std::uint64_t& next) : next_(next) {}
+      std::uint64_t below(std::uint64_t bound) override { return ++next_ % bound; }
+      std::uint64_t& next_;
+    };
+    return std::make_unique<Stream>(next_);
+  }
+
+ private:
+  std::uint64_t next_ = 0;
+};
+
+inline HttpRequest make_request(std::string method, std::string target, HttpHeaders headers = {},
+                                Bytes body = {}) {
+  HttpRequest request;
+  request.method = std::move(method);
+  request.set_target(std::move(target));
+  request.headers = std::move(headers);
+  if (request.headers.find("Host") == nullptr) request.headers.add("Host", "localhost");
+  if (!body.empty() || request.method == "PUT" || request.method == "POST") {
+    request.headers.set("Content-Length", std::to_string(body.size()));
+  }
+  request.body = std::move(body);
+  return request;
+}
+
+}  // namespace keelson::api
