@@ -83,8 +83,8 @@ void Raft::on_request_vote_reply(NodeId from, const RequestVoteReply& vote, Inst
   pre_vote_counts ? become_candidate(now) : become_leader(now);
 }
 
-// Dissertation §9.6: "a candidate only increments its term if it first learns from a majority of the
-// cluster that they would be willing to grant the candidate their votes".
+// Dissertation §9.6: "a candidate only increments its term if it first learns from a majority of
+// the cluster that they would be willing to grant the candidate their votes".
 void Raft::become_pre_candidate(Instant now) {
   CHECK(role_ != Role::leader && now >= election_deadline_);
   role_ = Role::pre_candidate;

@@ -1,9 +1,9 @@
 // The log: its entries in memory, and how far they are stable.
 //
 // Stable is what persisted() has confirmed, never what was merely handed out for writing. An entry
-// can be replaced while a write that holds it is still under way; that write's confirmation must not
-// pass for the new entry's (the "ABA" of asynchronous appends), so truncation also cuts back what
-// outstanding writes will be taken to confirm.
+// can be replaced while a write that holds it is still under way; that write's confirmation must
+// not pass for the new entry's (the "ABA" of asynchronous appends), so truncation also cuts back
+// what outstanding writes will be taken to confirm.
 #pragma once
 
 #include <deque>

@@ -99,11 +99,12 @@ Result<Message> decode_append_entries(wire::AppendEntries& body) {
   Term term = message.prev_log_term;
   for (wire::Entry& entry : *body.mutable_entries()) {
     index = index.next();
-    if (Term(entry.term()) < term || Term(entry.term()) > message.term) return corrupt("entry's term");
+    const Term previous = term;
     term = Term(entry.term());
-    if (term.value == 0) return corrupt("entry's term");
-    if (entry.kind() != wire::COMMAND && entry.kind() != wire::NO_OP) return corrupt("entry's kind");
+    const bool term_may_be = term.value > 0 && term >= previous && term <= message.term;
+    if (!term_may_be) return corrupt("entry's term");
     const bool no_op = entry.kind() == wire::NO_OP;
+    if (!no_op && entry.kind() != wire::COMMAND) return corrupt("entry's kind");
     if (no_op && !entry.data().empty()) return corrupt("no_op with data");
     message.entries.push_back({.term = term,
                                .index = index,

@@ -1,10 +1,10 @@
 // Progress: what a leader knows of one follower's log, and how much it may send it unanswered.
 // Figure 2, "volatile state on leaders", with flow control. It changes only by its own methods.
 //
-//   probing      it is not known where the logs part. One append with entries may be under way, then
-//                empty ones, a heartbeat each, until one at next_index - 1 is accepted.
-//   replicating  entries are streamed without waiting, next_index runs ahead of what is acknowledged,
-//                up to a window of appends. A refusal or silence leads back to probing.
+//   probing      it is not known where the logs part. One append with entries may be under way,
+//                then empty ones, a heartbeat each, until one at next_index - 1 is accepted.
+//   replicating  entries are streamed without waiting, next_index runs ahead of what is
+//                acknowledged, up to a window. A refusal or silence leads back to probing.
 #pragma once
 
 #include <deque>

@@ -14,7 +14,8 @@ constexpr std::size_t majority_of(std::size_t voters) { return voters / 2 + 1; }
 
 // The greatest value that a majority has reached, given what each voter has reached: of match
 // indexes, the one Figure 2 commits ("a majority of matchIndex[i] >= N"); of echoed rounds, the
-// newest one that a majority has seen. Reorders `reached`. REQUIRES: one value a voter, at least one.
+// newest one that a majority has seen. Reorders `reached`. REQUIRES: one value a voter, at least
+// one.
 template <typename Value>
 Value reached_by_majority(std::span<Value> reached) {
   CHECK(!reached.empty());

@@ -28,8 +28,8 @@ struct Options {
   // How long a confirmed round lets this leader read without a new one, from the moment it was
   // sent; zero turns leases off. REQUIRES: less than election_timeout by the clocks' drift bound.
   Duration lease = Duration::zero();
-  std::size_t append_bytes_max = 1 << 20;        // Entries of one AppendEntries; always at least one.
-  std::size_t inflight_appends_max = 64;         // Unacknowledged appends to one follower.
+  std::size_t append_bytes_max = 1 << 20;  // Of one AppendEntries; one entry always fits.
+  std::size_t inflight_appends_max = 64;   // Unacknowledged appends to one follower.
 };
 
 // Names a set of linearizable reads that share one quorum round. Grows over this object's life.
@@ -53,8 +53,8 @@ struct Ready {
   //    entries of its index and above. Then
   std::optional<HardState> hard_state;
   std::vector<Entry> entries;
-  // 3. send these and call persisted(write). Present even when there is nothing to write, for order:
-  //    a promise may rest on an earlier write.
+  // 3. send these and call persisted(write). Present even when there is nothing to write, for the
+  //    sake of order: a promise may rest on an earlier write.
   std::vector<Outgoing> after_sync;
   std::optional<WriteId> write;  // Set when 2 or 3 is not empty.
   // 4. Apply, in the order of their indexes. Durable here and on a majority.
@@ -76,9 +76,9 @@ class Raft {
   void tick(Instant now);
   Instant next_deadline() const;
 
-  // Appends a command to the leader's log and returns its index, in current_term(). The caller learns
-  // that it is committed when the entry with this index AND term is in Ready::committed; if another
-  // term's entry has that index, the command is lost. Nothing when this node is not the leader.
+  // Appends a command to the leader's log and returns its index, in current_term(). The caller
+  // learns that it is committed when the entry with this index AND term is in Ready::committed; if
+  // another term's entry has that index, the command is lost. Nothing when this node does not lead.
   std::optional<LogIndex> propose(Bytes command, Instant now);
 
   // Asks that a quorum confirm, by messages sent after this call, that this node still leads. The
@@ -176,7 +176,8 @@ class Raft {
   LogIndex handed_out_index_;  // Of the committed entries. <= commit_index_, <= stable index.
   Instant election_deadline_;
   Duration election_timeout_drawn_ = Duration::zero();
-  // When a leader of any term last spoke, as far as this node must honour it. See leader_is_alive().
+  // When a leader of any term last spoke, as far as this node must honour it. See
+  // leader_is_alive().
   std::optional<Instant> leader_heard_at_;
   Round heard_round_;  // The newest of the current term's leader.
 

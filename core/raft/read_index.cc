@@ -1,10 +1,10 @@
 // Linearizable reads without a log entry: ReadIndex (§8, dissertation §6.4), and the lease.
 //
-// A round is one broadcast. Once a majority has echoed it, no other node had been elected in a later
-// term when it was sent: an electing majority would share a voter with this one, who had not yet
-// left this term. So a read whose round began after the read did may trust the commit index of that
-// moment, provided an entry of this term was committed by then: before that, a new leader does not
-// know all that is committed.
+// A round is one broadcast. Once a majority has echoed it, no other node had been elected in a
+// later term when it was sent: an electing majority would share a voter with this one, who had not
+// yet left this term. So a read whose round began after the read did may trust the commit index of
+// that moment, provided an entry of this term was committed by then: before that, a new leader does
+// not know all that is committed.
 // Tested by tests/core/raft/read_index_test.cc and tests/golden/raft/read_*.txt.
 #include <algorithm>
 
@@ -44,8 +44,8 @@ std::optional<LogIndex> Raft::lease_read_index(Instant now) const {
   return commit_index_;
 }
 
-// Begins a round, for which every follower is owed a message, and gives it the reads that wait. With
-// each heartbeat begins one, so that reads are not stranded by a lost message.
+// Begins a round, for which every follower is owed a message, and gives it the reads that wait.
+// With each heartbeat begins one, so that reads are not stranded by a lost message.
 void Raft::begin_round(Instant now) {
   CHECK(role_ == Role::leader);
   round_ = round_.next();

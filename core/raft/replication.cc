@@ -11,7 +11,8 @@ namespace keelson::raft {
 // --- The follower's side.
 
 void Raft::on_append_entries(NodeId from, const AppendEntries& request, Instant now) {
-  // Figure 2, AppendEntries 1: "Reply false if term < currentTerm". The reply deposes a stale leader.
+  // Figure 2, AppendEntries 1: "Reply false if term < currentTerm". The reply deposes a stale
+  // leader.
   if (request.term < persistent_.current_term) {
     SOMETIMES(marks_, "raft: older term message answered");
     return reply(from, AppendEntriesReply{.term = persistent_.current_term,
@@ -31,8 +32,8 @@ void Raft::on_append_entries(NodeId from, const AppendEntries& request, Instant 
   heard_round_ = std::max(heard_round_, request.round);
   reset_election_timer(now);
 
-  // AppendEntries 2: "Reply false if log doesn't contain an entry at prevLogIndex whose term matches
-  // prevLogTerm".
+  // AppendEntries 2: "Reply false if log doesn't contain an entry at prevLogIndex whose term
+  // matches prevLogTerm".
   if (!log_.contains(request.prev_log_index, request.prev_log_term)) {
     return refuse_append(from, request);
   }
@@ -60,8 +61,8 @@ void Raft::refuse_append(NodeId to, const AppendEntries& request) {
 
 // AppendEntries 3 and 4: "If an existing entry conflicts with a new one (same index but different
 // terms), delete the existing entry and all that follow it. Append any new entries not already in
-// the log." Without a conflict nothing is deleted: the message may be old, and shorter than what was
-// acknowledged since.
+// the log." Without a conflict nothing is deleted: the message may be old, and shorter than what
+// was acknowledged since.
 void Raft::append_after_conflicts(const std::vector<Entry>& entries) {
   for (const Entry& entry : entries) {
     CHECK(entry.term <= persistent_.current_term);
@@ -76,8 +77,8 @@ void Raft::append_after_conflicts(const std::vector<Entry>& entries) {
 }
 
 void Raft::accept_append(NodeId to, LogIndex match, bool has_entries) {
-  // A heartbeat is answered at once, for what is durable so far, even while the disk is busy: reads,
-  // leases and check-quorum must not wait for it.
+  // A heartbeat is answered at once, for what is durable so far, even while the disk is busy:
+  // reads, leases and check-quorum must not wait for it.
   if (!has_entries) match = std::min(match, log_.stable_index());
   const AppendEntriesReply answer{.term = persistent_.current_term,
                                   .success = true,
@@ -143,13 +144,13 @@ void Raft::on_append_entries_reply(NodeId from, const AppendEntriesReply& answer
   confirm_rounds(now);
 }
 
-// Figure 2, Leaders: "If there exists an N such that N > commitIndex, a majority of matchIndex[i] >=
-// N, and log[N].term == currentTerm: set commitIndex = N (§5.3, §5.4)." An entry of an earlier term
-// is never committed by counting: another leader could still replace it (Figure 8).
+// Figure 2, Leaders: "If there exists an N such that N > commitIndex, a majority of matchIndex[i]
+// >= N, and log[N].term == currentTerm: set commitIndex = N (§5.3, §5.4)." An entry of an earlier
+// term is never committed by counting: another leader could still replace it (Figure 8).
 void Raft::advance_commit_index(Instant now) {
   CHECK(role_ == Role::leader);
   match_scratch_.clear();
-  match_scratch_.push_back(log_.stable_index());  // This node's own log counts as far as it is durable.
+  match_scratch_.push_back(log_.stable_index());  // Its own log counts as far as it is durable.
   for (const auto& [peer, progress] : progress_) match_scratch_.push_back(progress.match_index());
   const LogIndex replicated = reached_by_majority(std::span(match_scratch_));
   if (replicated <= commit_index_) return;

@@ -1,5 +1,5 @@
-// The words of Raft: Figure 2 of the extended Raft paper (Ongaro and Ousterhout), which every "§" in
-// this folder cites; "dissertation" is Ongaro's. The paper's "server" is a node here.
+// The words of Raft: Figure 2 of the extended Raft paper (Ongaro and Ousterhout), which every "§"
+// in this folder cites; "dissertation" is Ongaro's. The paper's "server" is a node here.
 #pragma once
 
 #include <cstdint>

@@ -13,8 +13,8 @@ constexpr NodeId kN1(1), kN2(2), kN3(3), kN4(4), kN5(5);
 
 class RaftTest : public testing::Test {
  protected:
-  // Starts n1 with this log; its current term is the last entry's unless `hard_state` says more. The
-  // minimum election timeout after a restart has passed.
+  // Starts n1 with this log; its current term is the last entry's unless `hard_state` says more.
+  // The minimum election timeout after a restart has passed.
   void start(std::uint64_t voters, const std::vector<std::uint64_t>& terms = {},
              std::optional<HardState> hard_state = {}) {
     options_.id = kN1;

@@ -11,6 +11,8 @@ using ReplicationTest = RaftTest;
 
 TEST_F(ReplicationTest, AFollowerAcknowledgesEntriesOnlyOnceTheyAreDurable) {
   start(3);
+  step(kN2, append_of(1, 0, 0, {}));  // The term is durable.
+  sent_.clear();
   disk_is_slow_ = true;
   step(kN2, append_of(1, 0, 0, {1, 1}));
   EXPECT_TRUE(sent_.empty());
@@ -38,6 +40,13 @@ TEST_F(ReplicationTest, AHeartbeatAnswerDoesNotOvertakeTheTermItShows) {
   EXPECT_TRUE(sent_.empty());
   disk_catches_up();
   EXPECT_EQ(last_to<AppendEntriesReply>(kN2).term, Term(4));
+}
+
+TEST_F(ReplicationTest, TheEchoOfARoundDoesNotOutliveItsTerm) {
+  start(3);
+  step(kN2, append_of(1, 0, 0, {}, 0, 9));
+  step(kN3, append_of(2, 0, 0, {}, 0, 1));
+  EXPECT_EQ(last_to<AppendEntriesReply>(kN3).round, Round(1));
 }
 
 TEST_F(ReplicationTest, AConflictingSuffixIsReplaced) {

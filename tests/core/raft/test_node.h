@@ -68,7 +68,8 @@ class TestNode {
         memory_log(recovered.log),
         raft(options, recovered.hard_state, recovered.log, random, marks, now) {}
 
-  // Carries out one Ready but for its write, which waits for complete_write(). Returns what to send.
+  // Carries out one Ready but for its write, which waits for complete_write(). Returns what to
+  // send.
   std::vector<Outgoing> take() {
     Ready ready = raft.take_ready();
     overwrite(memory_log, ready.entries);
