@@ -40,7 +40,9 @@ Result<void> validate(const NodeConfig& config) {
   if (config.probe_timeout < milliseconds(100) || config.probe_timeout > milliseconds(2000)) {
     return wrong("probe-timeout-ms", "must be 100 to 2000");
   }
-  if (config.drain_timeout <= Duration::zero()) return wrong("drain-timeout-ms", "must be positive");
+  if (config.drain_grace < Duration::zero() || config.drain_timeout <= config.drain_grace) {
+    return wrong("drain-timeout-ms", "must be longer than drain-grace-ms");
+  }
   return {};
 }
 
@@ -89,14 +91,17 @@ class Node::Listeners {
                           .budget = config.probe_timeout}),
         sqs_probes_(env.clock, &coordinator, metrics,
                     {.style = api::ProbeStyle::sqs, .listener = "sqs", .budget = config.probe_timeout}),
-        s3_(env, coordinator, s3_probes_, metrics,
-            {.credentials = config.credentials, .region = config.region}),
-        dynamodb_(env, dynamodb_probes_), sqs_(env, sqs_probes_), metrics_handler_(metrics) {}
+        s3_(env.clock, env.random, coordinator,
+            config.credentials.empty() ? nullptr : &config.credentials,
+            {.region = config.region, .domains = {}}),
+        dynamodb_(env.random), sqs_(env.random), probed_s3_(s3_probes_, s3_),
+        probed_dynamodb_(dynamodb_probes_, dynamodb_), probed_sqs_(sqs_probes_, sqs_),
+        metrics_handler_(metrics) {}
 
   Result<void> open() {
-    TRY(serve("s3", config_.s3_listen, s3_));
-    TRY(serve("dynamodb", config_.dynamodb_listen, dynamodb_));
-    TRY(serve("sqs", config_.sqs_listen, sqs_));
+    TRY(serve("s3", config_.s3_listen, probed_s3_));
+    TRY(serve("dynamodb", config_.dynamodb_listen, probed_dynamodb_));
+    TRY(serve("sqs", config_.sqs_listen, probed_sqs_));
     if (!config_.metrics_listen.empty()) {
       TRY(serve("metrics", config_.metrics_listen, metrics_handler_));
     }
@@ -148,8 +153,11 @@ class Node::Listeners {
   api::Probes dynamodb_probes_;
   api::Probes sqs_probes_;
   api::S3Adapter s3_;
-  api::DynamodbListener dynamodb_;
+  api::DynamoDbListener dynamodb_;
   api::SqsListener sqs_;
+  api::ProbedHandler probed_s3_;
+  api::ProbedHandler probed_dynamodb_;
+  api::ProbedHandler probed_sqs_;
   api::MetricsHandler metrics_handler_;
   // Last, so that connections end before what answers them.
   std::map<std::string, std::unique_ptr<api::HttpServer>> servers_;
@@ -218,7 +226,8 @@ void Node::build_groups() {
   }
   coordinator_ = std::make_unique<kv::Coordinator>(env_, std::move(coordinator_options), *raft_,
                                                    *peers_, std::move(replicas));
-  transport_ = std::make_unique<raft::Transport>(env_, std::move(transport_options), *this);
+  raft::TransportHandler& handler = *this;
+  transport_ = std::make_unique<raft::Transport>(env_, std::move(transport_options), handler);
 }
 
 Result<void> Node::open_listeners() {
@@ -240,6 +249,7 @@ std::size_t Node::connections() const { return listeners_ ? listeners_->connecti
 
 void Node::drain(Deadline deadline) {
   coordinator_->begin_drain();
+  env_.scheduler.sleep_until(std::min(env_.clock.now() + config_.drain_grace, deadline.at));
   listeners_->drain(deadline);
   raft_->stop();
   transport_->stop();

@@ -50,11 +50,14 @@ struct NodeConfig {
   Duration lease = Duration::zero();  // Off. REQUIRES: shorter than election_timeout by the drift.
   Duration probe_timeout = std::chrono::seconds(1);    // 100 ms to 2 s.
   Duration request_timeout = std::chrono::seconds(10);
-  Duration drain_timeout = std::chrono::seconds(10);   // From the request to stop to the end.
+  // An orderly stop: probes are red for the grace while everything is still served, so that
+  // balancers look elsewhere first; from the request to stop to the end it takes the timeout at most.
+  Duration drain_grace = std::chrono::seconds(1);
+  Duration drain_timeout = std::chrono::seconds(10);
   // Requests are given up when the disk cannot sync for this long at start.
   Duration start_timeout = std::chrono::seconds(60);
 
-  std::vector<api::Credential> credentials;  // None: requests need no signature.
+  api::Credentials credentials;  // Empty: requests need no signature.
   std::string region = "us-east-1";
 
   std::uint64_t wal_segment_bytes = 64 << 20;

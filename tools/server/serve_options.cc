@@ -85,6 +85,9 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
       ->capture_default_str();
   app.add_option("--probe-timeout-ms", options.probe_timeout_ms, "100 to 2000")
       ->capture_default_str();
+  app.add_option("--drain-grace-ms", options.drain_grace_ms,
+                 "After SIGTERM probes are red so long before listeners close")
+      ->capture_default_str();
   app.add_option("--drain-timeout-ms", options.drain_timeout_ms,
                  "Bound of an orderly stop after SIGTERM")
       ->capture_default_str();
@@ -112,10 +115,11 @@ Result<NodeConfig> to_config(const ServeOptions& options) {
   config.election_timeout = std::chrono::milliseconds(options.election_timeout_ms);
   config.lease = std::chrono::milliseconds(options.lease_ms);
   config.probe_timeout = std::chrono::milliseconds(options.probe_timeout_ms);
+  config.drain_grace = std::chrono::milliseconds(options.drain_grace_ms);
   config.drain_timeout = std::chrono::milliseconds(options.drain_timeout_ms);
   if (!options.credentials_file.empty()) {
     TRY(const std::string text, read_text_file(options.credentials_file, "--credentials"));
-    auto credentials = api::parse_credentials(text);
+    auto credentials = api::Credentials::parse(text);
     if (!credentials) return wrong("--credentials", credentials.error().message);
     config.credentials = *std::move(credentials);
   }

@@ -31,6 +31,7 @@ struct ServeOptions {
   std::uint32_t election_timeout_ms = 2000;
   std::uint32_t lease_ms = 0;
   std::uint32_t probe_timeout_ms = 1000;
+  std::uint32_t drain_grace_ms = 1000;
   std::uint32_t drain_timeout_ms = 10000;
 };
 

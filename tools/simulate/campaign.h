@@ -19,7 +19,7 @@ struct CampaignOptions {
   // Ends after the first failure.
   bool until_failure = false;
   // Where .repro files of failures go, one for each fingerprint; empty: none are written.
-  std::string out_directory;
+  std::string out_directory = {};
   // Progress goes to stderr if that is a terminal.
   bool progress = true;
 };

@@ -26,14 +26,14 @@ struct Outcome {
 
   std::string scenario;
   std::uint64_t seed = 0;
-  std::optional<Failure> failure;
+  std::optional<Failure> failure = {};
   std::uint64_t digest = 0;
   std::int64_t virtual_ns = 0;
   std::int64_t wall_ns = 0;
   std::uint64_t events = 0;
-  std::map<std::string, FaultCount> faults;
-  std::map<std::string, std::uint64_t> reached;  // The scenario's must_reach with 0, where it is.
-  std::map<std::string, std::uint64_t> counts;
+  std::map<std::string, FaultCount> faults = {};
+  std::map<std::string, std::uint64_t> reached = {};  // The scenario's must_reach with 0, where it is.
+  std::map<std::string, std::uint64_t> counts = {};
 };
 
 // Without an end of line.

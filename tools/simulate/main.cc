@@ -1,0 +1,229 @@
+// keelson-sim: runs scenarios in simulated worlds. The README of tools has the contract.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "scenarios/catalogue.h"
+#include "sim/repro.h"
+#include "tools/simulate/campaign.h"
+#include "tools/simulate/gate.h"
+#include "tools/simulate/worker.h"
+
+namespace keelson::simulate {
+namespace {
+
+int exit_status(ExitCode code) { return static_cast<int>(code); }
+
+int usage(const std::string& what) {
+  fmt::print(stderr, "keelson-sim: {}\n", what);
+  return exit_status(ExitCode::usage);
+}
+
+struct RunCommand {
+  std::string scenario;
+  std::uint64_t seed = 1;
+  std::uint64_t seeds = 1;
+  std::size_t jobs = std::max(1u, std::thread::hardware_concurrency());
+  bool json = false;
+  bool until_failure = false;
+  bool twice = false;
+  std::string trace_file;
+  std::string out_directory;
+};
+
+int list() {
+  for (const auto& scenario : scenarios::all_scenarios()) {
+    fmt::print("{:20} {}\n", scenario.name, scenario.promise);
+  }
+  return 0;
+}
+
+void print_summary(const Summary& summary, bool as_json) {
+  fmt::print("{}", as_json ? to_json(summary) + "\n" : to_text(summary));
+}
+
+void report_check_in_this_process(const Outcome& outcome) {
+  Summary summary;
+  summary.scenario = outcome.scenario;
+  summary.add(outcome);
+  print_summary(summary, false);
+  std::fflush(stdout);
+}
+
+// One seed in this process, with its trace.
+int run_traced(const scenarios::Scenario& scenario, const RunCommand& command) {
+  std::ofstream file;
+  if (command.trace_file != "-") {
+    file.open(command.trace_file);
+    if (!file) return usage("cannot write " + command.trace_file);
+  }
+  scenarios::RunOptions options;
+  options.listener = sim::print_to(command.trace_file == "-" ? std::cout : file);
+  options.detail = sim::Trace::Detail::all;
+  sim::Choices choices(command.seed);
+  Summary summary;
+  summary.scenario = command.scenario;
+  summary.add(run_seed(scenario, command.seed, choices, options, report_check_in_this_process));
+  summary.wall_ns = 0;
+  print_summary(summary, command.json);
+  return exit_status(summary.exit_code());
+}
+
+int run(const RunCommand& command) {
+  const scenarios::Scenario* const scenario = scenarios::find_scenario(command.scenario);
+  if (scenario == nullptr) {
+    return usage("there is no scenario '" + command.scenario + "'; see keelson-sim list");
+  }
+  if (!command.trace_file.empty()) {
+    if (command.seeds != 1) return usage("--trace takes one seed");
+    return run_traced(*scenario, command);
+  }
+  const CampaignOptions options{.workers = command.twice ? std::max<std::size_t>(2, command.jobs)
+                                                         : command.jobs,
+                                .twice = command.twice,
+                                .until_failure = command.until_failure,
+                                .out_directory = command.out_directory};
+  std::uint64_t given = 0;
+  const auto next_job = [&]() -> std::optional<Job> {
+    if (given == command.seeds) return std::nullopt;
+    return Job{.scenario = command.scenario, .seed = command.seed + given++, .repro_path = {}};
+  };
+  auto summaries = run_campaign(options, next_job, command.seeds);
+  if (summaries.empty()) return usage("--seeds must be at least 1");
+  // A handful of seeds says nothing about which faults and paths the scenario can draw.
+  constexpr std::uint64_t kSeedsToJudge = 1000;
+  if (command.seeds >= kSeedsToJudge) summaries.front().judge_vacuity(true);
+  print_summary(summaries.front(), command.json);
+  return exit_status(summaries.front().exit_code());
+}
+
+int replay(const std::string& path, const std::string& trace_file) {
+  std::ifstream file(path);
+  if (!file) return usage("cannot read " + path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  auto repro = sim::parse_repro(text.str());
+  if (!repro) return usage(path + ": " + repro.error().message);
+  const scenarios::Scenario* const scenario = scenarios::find_scenario(repro->scenario);
+  if (scenario == nullptr) return usage(path + ": no scenario '" + repro->scenario + "'");
+
+  sim::Choices choices(std::move(repro->choices));
+  scenarios::RunOptions options;
+  std::ofstream trace;
+  if (!trace_file.empty()) {
+    trace.open(trace_file);
+    options.listener = sim::print_to(trace);
+    options.detail = sim::Trace::Detail::all;
+  }
+  const Outcome outcome =
+      run_seed(*scenario, repro->seed, choices, options, report_check_in_this_process);
+  Summary summary;
+  summary.scenario = repro->scenario;
+  summary.add(outcome);
+  print_summary(summary, false);
+  fmt::print("choices asked for: {} of {} in the file\n", choices.matched(),
+             choices.fixed_count());
+  if (!repro->fingerprint.empty()) {
+    const bool is_same = outcome.failure && outcome.failure->fingerprint == repro->fingerprint;
+    fmt::print("{}\n", is_same ? "the same failure as recorded"
+                               : "NOT the failure that was recorded: " + repro->fingerprint);
+  }
+  return exit_status(summary.exit_code());
+}
+
+void add_gate_flags(CLI::App& gate, GateOptions& options, std::string& time, std::string& shard) {
+  gate.add_option("--time", time, "Run so long: 60s, 5m");
+  gate.add_option("--seeds", options.seeds, "Run so many seeds instead");
+  gate.add_option("--scenario", options.scenarios, "Only these; may be repeated");
+  gate.add_option("--base", options.base, "What fresh seeds derive from, say a commit id")
+      ->default_val("keelson");
+  gate.add_option("--shard", shard, "I/N: the Ith of N equal parts, from 0");
+  gate.add_option("--jobs", options.workers, "Worker processes, at least 2")
+      ->default_val(2)
+      ->check(CLI::Range(2, 64));
+  gate.add_option("--junit", options.junit_file, "Write JUnit XML here");
+  gate.add_option("--out", options.out_directory, "Where .repro files go")->capture_default_str();
+  gate.add_flag("--json", options.json, "Print one object");
+}
+
+// "90", "60s" or "5m" in milliseconds; 0 if it is none of these.
+std::int64_t parse_time(const std::string& text) {
+  std::istringstream in(text);
+  std::int64_t number = 0;
+  std::string unit;
+  in >> number >> unit;
+  if (number <= 0) return 0;
+  if (unit.empty() || unit == "s") return number * 1000;
+  if (unit == "m") return number * 60'000;
+  return 0;
+}
+
+int gate(GateOptions& options, const std::string& time, const std::string& shard) {
+  if (!time.empty() && (options.time_ms = parse_time(time)) == 0) {
+    return usage("--time: '" + time + "' is not a time like 60s or 5m");
+  }
+  if (options.time_ms == 0 && options.seeds == 0) options.time_ms = 60'000;
+  if (!shard.empty()) {
+    char slash = 0;
+    std::istringstream in(shard);
+    if (!(in >> options.shard >> slash >> options.shards) || slash != '/' ||
+        options.shard >= options.shards) {
+      return usage("--shard: '" + shard + "' is not I/N with I < N");
+    }
+  }
+  for (const std::string& name : options.scenarios) {
+    if (scenarios::find_scenario(name) == nullptr) return usage("no scenario '" + name + "'");
+  }
+  return run_gate(options);
+}
+
+}  // namespace
+}  // namespace keelson::simulate
+
+int main(int argc, char** argv) {
+  using namespace keelson::simulate;
+  CLI::App app{"Runs Keelson's scenarios in simulated worlds"};
+  app.require_subcommand(1);
+  CLI::App* const list_command = app.add_subcommand("list", "The scenarios and their promises");
+
+  RunCommand run_command;
+  CLI::App* const run_app = app.add_subcommand("run", "Run seeds of one scenario");
+  run_app->add_option("scenario", run_command.scenario)->required();
+  run_app->add_option("--seed", run_command.seed, "The first seed")->capture_default_str();
+  run_app->add_option("--seeds", run_command.seeds, "How many")->capture_default_str();
+  run_app->add_option("--jobs", run_command.jobs, "Worker processes")->capture_default_str();
+  run_app->add_flag("--json", run_command.json, "Print one object");
+  run_app->add_flag("--until-failure", run_command.until_failure, "Stop at the first failure");
+  run_app->add_flag("--twice", run_command.twice, "Run each seed in two processes and compare");
+  run_app->add_option("--trace", run_command.trace_file, "Write the run's trace; - is stdout");
+  run_app->add_option("--out", run_command.out_directory, "Where .repro files of failures go");
+
+  std::string repro_file;
+  std::string replay_trace;
+  CLI::App* const replay_app = app.add_subcommand("replay", "Run a .repro file again");
+  replay_app->add_option("file", repro_file)->required();
+  replay_app->add_option("--trace", replay_trace, "Write the run's trace");
+
+  GateOptions gate_options;
+  std::string time;
+  std::string shard;
+  CLI::App* const gate_app = app.add_subcommand("gate", "What CI calls");
+  add_gate_flags(*gate_app, gate_options, time, shard);
+
+  CLI::App* const worker_app = app.add_subcommand("worker", "")->group("");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (list_command->parsed()) return list();
+  if (run_app->parsed()) return run(run_command);
+  if (replay_app->parsed()) return replay(repro_file, replay_trace);
+  if (worker_app->parsed()) return run_worker();
+  return gate(gate_options, time, shard);
+}

@@ -1,0 +1,129 @@
+#include "tools/simulate/worker.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "core/base/check.h"
+#include "core/runtime/fiber.h"
+#include "scenarios/catalogue.h"
+#include "sim/repro.h"
+#include "sim/tripwire/tripwire.h"
+
+namespace keelson::simulate {
+
+namespace {
+
+// What the CHECK handler needs to report the run that it ends.
+struct RunInProgress {
+  const scenarios::Scenario& scenario;
+  std::uint64_t seed;
+  void (*on_check)(const Outcome&);
+};
+
+void report_failed_check(void* context, std::string_view expression, const char* file, int line) {
+  const sim::TripwireLifted lifted;
+  const auto& run = *static_cast<const RunInProgress*>(context);
+  Outcome outcome{.scenario = std::string(run.scenario.name), .seed = run.seed, .failure = {}};
+  outcome.failure = Outcome::Failure{
+      .oracle = "check",
+      .message = fmt::format("{}:{}: CHECK failed: {}", file, line, expression),
+      .fingerprint = fmt::format("check/{}: {}", file, expression),
+      .at_ns = 0};
+  run.on_check(outcome);
+  // The run's fibers and objects are in an unknown state: nothing is unwound.
+  std::_Exit(1);
+}
+
+Outcome to_outcome(const scenarios::Scenario& scenario, std::uint64_t seed,
+                   const scenarios::RunResult& result) {
+  Outcome outcome{.scenario = std::string(scenario.name), .seed = seed, .failure = {}};
+  outcome.digest = result.digest;
+  outcome.virtual_ns = result.virtual_ns;
+  outcome.events = result.events;
+  for (const auto& [kind, count] : result.faults) {
+    outcome.faults[kind] = {.injected = count.injected, .effective = count.effective};
+  }
+  for (const std::string_view path : scenario.must_reach) outcome.reached[std::string(path)] = 0;
+  for (const auto& [path, count] : result.reached) outcome.reached[path] += count;
+  outcome.counts = result.counts;
+  if (result.failure) {
+    outcome.failure = Outcome::Failure{.oracle = result.failure->oracle,
+                                       .message = result.failure->message,
+                                       .fingerprint = result.failure->fingerprint,
+                                       .at_ns = result.failure->at.ns};
+  }
+  return outcome;
+}
+
+void print_line(const Outcome& outcome) {
+  std::cout << to_json_line(outcome) << "\n" << std::flush;
+}
+
+}  // namespace
+
+Outcome run_seed(const scenarios::Scenario& scenario, std::uint64_t seed, sim::Choices& choices,
+                 const scenarios::RunOptions& options, void (*on_check)(const Outcome&)) {
+  RunInProgress in_progress{.scenario = scenario, .seed = seed, .on_check = on_check};
+  set_check_handler(report_failed_check, &in_progress);
+  const auto start = std::chrono::steady_clock::now();
+  scenarios::RunResult result;
+  {
+    const sim::TripwireArmed armed;
+    result = run_scenario(scenario, choices, options);
+  }
+  set_check_handler(nullptr, nullptr);
+  Outcome outcome = to_outcome(scenario, seed, result);
+  outcome.wall_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                        std::chrono::steady_clock::now() - start)
+                        .count();
+  return outcome;
+}
+
+int run_worker() {
+  StackPool stacks;
+  const scenarios::RunOptions options{.stacks = &stacks, .listener = {}};
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::uint64_t seed = 0;
+    std::string repro_path;
+    words >> name >> seed >> repro_path;
+    const scenarios::Scenario* const scenario = scenarios::find_scenario(name);
+    CHECK(scenario != nullptr);
+    sim::Choices choices(seed, repro_path.empty() ? sim::Choices::Recording::off
+                                                  : sim::Choices::Recording::on);
+    const Outcome outcome = run_seed(*scenario, seed, choices, options, print_line);
+    if (!repro_path.empty()) write_repro(repro_path, outcome, choices);
+    print_line(outcome);
+  }
+  return 0;
+}
+
+void write_repro(const std::string& path, const Outcome& outcome, const sim::Choices& choices) {
+  sim::Repro repro;
+  repro.scenario = outcome.scenario;
+  repro.build_id = build_id();
+  repro.seed = outcome.seed;
+  if (outcome.failure) {
+    repro.oracle = outcome.failure->oracle;
+    repro.fingerprint = outcome.failure->fingerprint;
+  }
+  repro.choices = choices.recorded();
+  std::ofstream(path) << sim::to_text(repro);
+}
+
+std::string build_id() {
+#ifdef __clang__
+  return "keelson 0.1.0 clang " __clang_version__;
+#else
+  return "keelson 0.1.0 gcc " __VERSION__;
+#endif
+}
+
+}  // namespace keelson::simulate
