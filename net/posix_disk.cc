@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "core/base/check.h"
@@ -29,11 +28,11 @@ Error error_from(int error, const std::string& path) {
   };
   switch (error) {
     case ENOENT:
+    case ENOTDIR:
       return with(ErrorCode::not_found);
     case ENOSPC:
     case EDQUOT:
       return with(ErrorCode::no_space);
-    case ENOTDIR:
     case EISDIR:
     case EEXIST:
     case ENOTEMPTY:
@@ -44,31 +43,22 @@ Error error_from(int error, const std::string& path) {
   }
 }
 
-// Names separated by "/", none of them empty, "." or "..", and not the lock.
-Result<void> check_path(const std::string& path) {
-  const auto refuse = [&](const char* why) {
-    return Error{ErrorCode::invalid_argument, "path \"" + path + "\": " + why};
-  };
-  if (path.find('\0') != std::string::npos) return refuse("has a zero byte");
-  if (path == kLockName) return refuse("is the lock of the data directory");
-  for (std::size_t start = 0; start <= path.size();) {
-    const std::size_t end = std::min(path.find('/', start), path.size());
-    const auto name = std::string_view(path).substr(start, end - start);
-    if (name.empty()) return refuse("has an empty name");
-    if (name == "." || name == "..") return refuse("must not have \".\" or \"..\"");
-    start = end + 1;
+// A path that a node may name.
+Result<void> check_nodes_path(const std::string& path) {
+  if (path == kLockName) {
+    return Error{ErrorCode::invalid_argument, path + " is the lock of the data directory"};
   }
-  return {};
-}
-
-Result<void> check_directory_path(const std::string& path) {
-  if (path.empty()) return {};
   return check_path(path);
 }
 
 bool is_directory(int root, const std::string& path) {
   struct stat status;
   return fstatat(root, path.c_str(), &status, 0) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool exists(int root, const std::string& path) {
+  struct stat status;
+  return fstatat(root, path.c_str(), &status, 0) == 0;
 }
 
 // mkdir -p. Relative to `root`, or absolute.
@@ -164,7 +154,7 @@ Result<std::unique_ptr<PosixDisk>> PosixDisk::open_root(Reactor& reactor, Schedu
 }
 
 Result<std::unique_ptr<File>> PosixDisk::open(const std::string& path, OpenMode mode, Deadline) {
-  TRY(check_path(path));
+  TRY(check_nodes_path(path));
   const int create = mode == OpenMode::create ? O_CREAT : 0;
   auto descriptor = std::make_shared<Descriptor>(
       openat(root_->number(), path.c_str(), O_RDWR | O_CLOEXEC | create, 0600));
@@ -173,8 +163,8 @@ Result<std::unique_ptr<File>> PosixDisk::open(const std::string& path, OpenMode 
 }
 
 Result<void> PosixDisk::rename(const std::string& from, const std::string& to, Deadline) {
-  TRY(check_path(from));
-  TRY(check_path(to));
+  TRY(check_nodes_path(from));
+  TRY(check_nodes_path(to));
   if (renameat(root_->number(), from.c_str(), root_->number(), to.c_str()) != 0) {
     return error_from(errno, from + " -> " + to);
   }
@@ -182,21 +172,25 @@ Result<void> PosixDisk::rename(const std::string& from, const std::string& to, D
 }
 
 Result<void> PosixDisk::remove(const std::string& path, Deadline) {
-  TRY(check_path(path));
+  TRY(check_nodes_path(path));
   if (unlinkat(root_->number(), path.c_str(), 0) == 0) return {};
   if (errno == EISDIR && unlinkat(root_->number(), path.c_str(), AT_REMOVEDIR) == 0) return {};
   return error_from(errno, path);
 }
 
 Result<void> PosixDisk::create_directory(const std::string& path, Deadline) {
-  TRY(check_path(path));
+  TRY(check_nodes_path(path));
   return make_directories(root_->number(), path);
 }
 
 Result<std::shared_ptr<Descriptor>> PosixDisk::open_directory(const std::string& path) {
-  TRY(check_directory_path(path));
+  if (!path.empty()) TRY(check_nodes_path(path));
   auto descriptor = std::make_shared<Descriptor>(openat(
       root_->number(), path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // Here ENOTDIR may also mean that the last name is a file's.
+  if (descriptor->number() < 0 && errno == ENOTDIR && exists(root_->number(), path)) {
+    return Error{ErrorCode::invalid_argument, path + " is a file"};
+  }
   if (descriptor->number() < 0) return error_from(errno, path);
   return descriptor;
 }

@@ -16,26 +16,30 @@ namespace keelson::sim {
 
 namespace {
 
-struct Split {
-  std::string_view directory;
-  std::string name;
-};
-
-Split split(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  const Split parts = slash == std::string::npos
-                          ? Split{"", path}
-                          : Split{std::string_view(path).substr(0, slash), path.substr(slash + 1)};
-  CHECK(!parts.name.empty() && parts.name != "." && parts.name != "..");
-  return parts;
-}
-
 Error not_found(std::string_view path) {
   return {ErrorCode::not_found, fmt::format("there is no \"{}\"", path)};
 }
 
 Error wrong_kind(std::string_view path, std::string_view what) {
   return {ErrorCode::invalid_argument, fmt::format("\"{}\" is {}", path, what)};
+}
+
+struct Split {
+  std::string_view directory;
+  std::string name;
+};
+
+// REQUIRES: check_path(path).
+Split split(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {"", path};
+  return {std::string_view(path).substr(0, slash), path.substr(slash + 1)};
+}
+
+// The path of a directory that there is not: nothing, or a file.
+Error no_directory(std::string_view path, bool is_file) {
+  if (is_file) return wrong_kind(path, "a file");
+  return not_found(path);
 }
 
 }  // namespace
@@ -108,6 +112,7 @@ Result<void> AttachedFile::sync(Deadline deadline) {
 
 Result<std::unique_ptr<File>> AttachedDisk::open(const std::string& path, OpenMode mode,
                                                  Deadline deadline) {
+  TRY(check_path(path));
   TRY(disk_.take_time(DiskOperation::change_names, deadline));
   const auto [directory_path, name] = split(path);
   const auto directory = disk_.find_directory(directory_path);
@@ -124,6 +129,8 @@ Result<std::unique_ptr<File>> AttachedDisk::open(const std::string& path, OpenMo
 
 Result<void> AttachedDisk::rename(const std::string& from, const std::string& to,
                                   Deadline deadline) {
+  TRY(check_path(from));
+  TRY(check_path(to));
   TRY(disk_.take_time(DiskOperation::change_names, deadline));
   const auto [from_path, from_name] = split(from);
   const auto [to_path, to_name] = split(to);
@@ -148,6 +155,7 @@ Result<void> AttachedDisk::rename(const std::string& from, const std::string& to
 }
 
 Result<void> AttachedDisk::remove(const std::string& path, Deadline deadline) {
+  TRY(check_path(path));
   TRY(disk_.take_time(DiskOperation::change_names, deadline));
   const auto [directory_path, name] = split(path);
   const auto directory = disk_.find_directory(directory_path);
@@ -161,6 +169,7 @@ Result<void> AttachedDisk::remove(const std::string& path, Deadline deadline) {
 }
 
 Result<void> AttachedDisk::create_directory(const std::string& path, Deadline deadline) {
+  TRY(check_path(path));
   TRY(disk_.take_time(DiskOperation::change_names, deadline));
   std::size_t end = 0;
   while (end < path.size()) {
@@ -180,17 +189,19 @@ Result<void> AttachedDisk::create_directory(const std::string& path, Deadline de
 }
 
 Result<std::vector<std::string>> AttachedDisk::list(const std::string& path, Deadline deadline) {
+  if (!path.empty()) TRY(check_path(path));
   TRY(disk_.take_time(DiskOperation::read, deadline));
   const auto directory = disk_.find_directory(path);
-  if (directory == nullptr) return not_found(path);
+  if (directory == nullptr) return no_directory(path, disk_.read_visible(path).has_value());
   std::vector<std::string> names;
   for (const auto& [name, entry] : directory->visible()) names.push_back(name);
   return names;
 }
 
 Result<void> AttachedDisk::sync_directory(const std::string& path, Deadline deadline) {
+  if (!path.empty()) TRY(check_path(path));
   auto directory = disk_.find_directory(path);
-  if (directory == nullptr) return not_found(path);
+  if (directory == nullptr) return no_directory(path, disk_.read_visible(path).has_value());
   return disk_.sync_directory(std::move(directory), path, deadline);
 }
 

@@ -33,6 +33,8 @@ std::optional<HostAndPort> parse(const Address& address) {
   const std::size_t colon = address.rfind(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) return std::nullopt;
   HostAndPort parsed{address.substr(0, colon), 0};
+  // No machine can have such a name (World::add_machine).
+  if (parsed.host.find_first_of(" \t\r\n:>") != std::string::npos) return std::nullopt;
   const char* const first = address.data() + colon + 1;
   const char* const last = address.data() + address.size();
   const auto [end, error] = std::from_chars(first, last, parsed.port);
@@ -275,7 +277,8 @@ Result<std::unique_ptr<Connection>> SimEndpoint::connect(const Address& address,
   const auto parsed = parse(address);
   if (!parsed || parsed->port == 0) return not_an_address(address);
   const std::uint16_t port = host_.next_client_port;
-  host_.next_client_port = port == UINT16_MAX ? kFirstClientPort : static_cast<std::uint16_t>(port + 1);
+  ++host_.next_client_port;
+  if (port == UINT16_MAX) host_.next_client_port = kFirstClientPort;
 
   Scheduler& scheduler = host_.machine->scheduler();
   Wire& wire = network_.take_wire(host_, port, network_.host(parsed->host), parsed->port);

@@ -49,7 +49,9 @@ enum class OpenMode {
   create,    // created empty when absent, kept when present
 };
 
-// Paths are relative to the node's data directory, with "/" between names and no "." or "..".
+// Paths are relative to the node's data directory: names with "/" between them, none of them empty,
+// "." or "..". Other paths are invalid_argument, and so is a file in the place of a directory or the
+// other way round; a path through what does not exist or is no directory is not_found.
 class Disk {
  public:
   virtual ~Disk() = default;
@@ -67,5 +69,8 @@ class Disk {
   virtual Result<void> sync_directory(const std::string& path, Deadline deadline) = 0;
   virtual Result<std::uint64_t> free_bytes() = 0;
 };
+
+// Refuses, with invalid_argument, what is no path as described above. For the worlds.
+Result<void> check_path(const std::string& path);
 
 }  // namespace keelson

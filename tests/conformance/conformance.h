@@ -35,15 +35,20 @@ class ConformanceWorld {
 
 struct WorldKind {
   const char* name;
-  std::unique_ptr<ConformanceWorld> (*make)();
+  std::unique_ptr<ConformanceWorld> (*make)(std::uint64_t seed);
+  std::uint64_t seed = 0;  // Nothing to the real world.
 };
 
-std::unique_ptr<ConformanceWorld> make_net_world();
+std::unique_ptr<ConformanceWorld> make_net_world(std::uint64_t);
+std::unique_ptr<ConformanceWorld> make_calm_sim_world(std::uint64_t seed);
+std::unique_ptr<ConformanceWorld> make_rough_sim_world(std::uint64_t seed);
 
 // What every suite of properties derives from.
 class Conformance : public testing::TestWithParam<WorldKind> {
  protected:
-  void run(std::vector<Program> programs) { GetParam().make()->run(std::move(programs)); }
+  void run(std::vector<Program> programs) {
+    GetParam().make(GetParam().seed)->run(std::move(programs));
+  }
   void run(Program program) { run(std::vector<Program>{std::move(program)}); }
 };
 

@@ -390,7 +390,7 @@ TEST_P(DiskConformance, ADirectoryIsNoFileAndAFileNoDirectory) {
     EXPECT_EQ(code_of(disk.open("directory", OpenMode::existing, patience(host))),
               ErrorCode::invalid_argument);
     EXPECT_EQ(code_of(disk.open("file/inner", OpenMode::create, patience(host))),
-              ErrorCode::invalid_argument);
+              ErrorCode::not_found);
     EXPECT_EQ(code_of(disk.create_directory("file", patience(host))),
               ErrorCode::invalid_argument);
     EXPECT_EQ(code_of(disk.list("file", patience(host))), ErrorCode::invalid_argument);

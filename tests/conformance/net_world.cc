@@ -43,6 +43,8 @@ class NetWorld final : public ConformanceWorld {
 
 }  // namespace
 
-std::unique_ptr<ConformanceWorld> make_net_world() { return std::make_unique<NetWorld>(); }
+std::unique_ptr<ConformanceWorld> make_net_world(std::uint64_t) {
+  return std::make_unique<NetWorld>();
+}
 
 }  // namespace keelson::conformance

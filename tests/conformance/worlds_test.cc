@@ -20,10 +20,15 @@ namespace {
 
 const WorldKind kWorlds[] = {
     {"net", make_net_world},
+    {"calm_sim", make_calm_sim_world, 1},
+    {"rough_sim_1", make_rough_sim_world, 1},
+    {"rough_sim_2", make_rough_sim_world, 2},
+    {"rough_sim_3", make_rough_sim_world, 3},
 };
 
 const WorldKind kOrderedWorlds[] = {
     {"net", make_net_world},
+    {"calm_sim", make_calm_sim_world, 1},
 };
 
 std::string name_of_world(const testing::TestParamInfo<WorldKind>& info) {

@@ -1,0 +1,24 @@
+// Tested by tests/conformance/disk_properties.cc.
+#include "core/runtime/disk.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace keelson {
+
+Result<void> check_path(const std::string& path) {
+  const auto refuse = [&](const char* why) {
+    return Error{ErrorCode::invalid_argument, "path \"" + path + "\" " + why};
+  };
+  if (path.find('\0') != std::string::npos) return refuse("has a zero byte");
+  for (std::size_t start = 0; start <= path.size();) {
+    const std::size_t end = std::min(path.find('/', start), path.size());
+    const auto name = std::string_view(path).substr(start, end - start);
+    if (name.empty()) return refuse("has an empty name");
+    if (name == "." || name == "..") return refuse("has \".\" or \"..\" in it");
+    start = end + 1;
+  }
+  return {};
+}
+
+}  // namespace keelson
