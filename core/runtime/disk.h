@@ -27,7 +27,7 @@ class File {
  public:
   virtual ~File() = default;
 
-  // Returns how many bytes were read: fewer than asked only at the end of the file. Errors: io_error.
+  // How many bytes were read: fewer than asked only at the end of the file. Errors: io_error.
   virtual Result<std::size_t> pread(std::span<char> into, std::uint64_t offset,
                                     Deadline deadline) = 0;
 
@@ -50,7 +50,7 @@ enum class OpenMode {
 };
 
 // Paths are relative to the node's data directory: names with "/" between them, none of them empty,
-// "." or "..". Other paths are invalid_argument, and so is a file in the place of a directory or the
+// "." or "..". Other paths are invalid_argument, and so is a file in place of a directory or the
 // other way round; a path through what does not exist or is no directory is not_found.
 class Disk {
  public:
