@@ -48,7 +48,9 @@ class Parser {
       if (line_.empty() || is_comment()) continue;
       TRY(parse_choice());
     }
-    TRY(sort_choices());
+    for (const auto& [stream, choices] : choices_) {
+      for (const auto& [nth, value] : choices) repro_.choices[stream].push_back({nth, value});
+    }
     return std::move(repro_);
   }
 
@@ -100,20 +102,8 @@ class Parser {
     const auto nth = parse_number(before_nth->second);
     const auto value = parse_number(before_value->second);
     if (!nth || !value) return bad("nth and value of a choice are decimal numbers");
-    repro_.choices[std::string(before_nth->first)].push_back({*nth, *value});
-    return {};
-  }
-
-  Result<void> sort_choices() {
-    const auto by_nth = [](const Choice& a, const Choice& b) { return a.nth < b.nth; };
-    for (auto& [stream, choices] : repro_.choices) {
-      std::stable_sort(choices.begin(), choices.end(), by_nth);
-      for (std::size_t i = 1; i < choices.size(); ++i) {
-        if (choices[i - 1].nth == choices[i].nth) {
-          return bad(fmt::format("the file chooses \"{} {}\" twice", stream, choices[i].nth));
-        }
-      }
-    }
+    const auto [at, is_new] = choices_[std::string(before_nth->first)].emplace(*nth, *value);
+    if (!is_new) return bad(fmt::format("a second choice \"{} {}\"", before_nth->first, at->first));
     return {};
   }
 
@@ -121,6 +111,7 @@ class Parser {
   std::string_view line_;
   std::size_t number_ = 0;
   std::set<std::string, std::less<>> headers_;
+  std::map<std::string, std::map<std::uint64_t, std::uint64_t>> choices_;  // By stream and nth.
   Repro repro_;
 };
 

@@ -166,6 +166,9 @@ TEST_F(MachineTest, FailStopEndsTheMachineAtOnceAndOnEndedMayRestartIt) {
   EXPECT_EQ(order, "n");
   EXPECT_EQ(machine_.incarnation(), 2u);
   EXPECT_TRUE(machine_.is_running());
+  machine_.set_on_ended(nullptr);
+  machine_.kill();  // Before `order` goes.
+  EXPECT_EQ(order, "nn");
 }
 
 TEST_F(MachineTest, APausedMachineRunsNothingWhileTimersComeDueAndTimePasses) {

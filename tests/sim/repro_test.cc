@@ -66,7 +66,7 @@ TEST(ReproTest, ErrorsNameTheLine) {
             "line 4: nth and value of a choice are decimal numbers");
   EXPECT_EQ(complaint(head + "a 0 18446744073709551616\n"),
             "line 4: nth and value of a choice are decimal numbers");
-  EXPECT_EQ(complaint(head + "a 0 1\nb 0 1\na 0 2\n"), "line 6: the file chooses \"a 0\" twice");
+  EXPECT_EQ(complaint(head + "a 0 1\nb 0 1\na 0 2\n"), "line 6: a second choice \"a 0\"");
 }
 
 }  // namespace

@@ -112,11 +112,11 @@ struct Life {
         const auto random = env.random.stream("naps");
         for (int turn = 0; turn < 3; ++turn) {
           env.scheduler.spawn("other", [&env, &random] {
-            while (true) env.scheduler.sleep_for(Duration(1 + random->below(100'000'000)));
+            while (true) env.scheduler.sleep_for(1ms + Duration(random->below(100'000'000)));
           });
         }
         while (true) {
-          env.scheduler.sleep_for(Duration(1 + random->below(1'000'000'000)));
+          env.scheduler.sleep_for(1ms + Duration(random->below(1'000'000'000)));
           env.log.event("test", "woke at " + std::to_string(env.clock.now().ns));
         }
       });
