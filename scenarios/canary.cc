@@ -1,8 +1,8 @@
 // The oldest mistake about leases: the holder counts its lease from when the grant arrived and not
-// from when it was sent. Three machines pass a token around: `giver` grants it to `left` and `right`
-// in turn, waits until the lease must be over, with a margin for clocks, and grants it to the other.
-// A grant that is delayed by more than the margin lets two hold the token at one true instant. It
-// takes a delay fault: a run without faults never fails.
+// from when it was sent. Three machines pass a token around: `giver` grants it to `left` and
+// `right` in turn, waits until the lease must be over, with a margin for clocks, and grants it to
+// the other. A grant that is delayed by more than the margin lets two hold the token at one true
+// instant. It takes a delay fault: a run without faults never fails.
 //
 // Tested by tests/scenarios/canary_test.cc, which also measures the share of failing seeds.
 #include "scenarios/canary.h"

@@ -1,4 +1,5 @@
-// The canary: a toy protocol with a planted race, to prove that a failure is seen, repeated and shrunk.
+// The canary: a toy protocol with a planted race, to prove that a failure is seen, repeated and
+// shrunk.
 #pragma once
 
 #include "scenarios/scenario.h"

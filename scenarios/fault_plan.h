@@ -1,6 +1,7 @@
 // FaultPlan: what will go wrong in a run, as a value: the conditions that hold throughout, and the
-// actions of the nemesis with their times. It is drawn from the choices (swarm: each seed first draws
-// which kinds of fault are on and how strong), or built by hand or by a generator of properties.
+// actions of the nemesis with their times. It is drawn from the choices (swarm: each seed first
+// draws which kinds of fault are on and how strong), or built by hand or by a generator of
+// properties.
 //
 // Durability is never exceeded: a crash loses only what was not synced, so any number of nodes may
 // crash. EIO and rot are not in the plan yet.

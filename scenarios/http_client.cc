@@ -75,7 +75,7 @@ Result<void> HttpClient::send(BytesView bytes, const Manners& manners, Deadline 
       return gone("the client left without reading");
     case Manners::Kind::slow_sender:
       while (!bytes.empty()) {
-        const std::size_t piece = std::min(std::max<std::size_t>(1, manners.piece_bytes), bytes.size());
+        const std::size_t piece = std::clamp<std::size_t>(manners.piece_bytes, 1, bytes.size());
         TRY(connection_->write(bytes.substr(0, piece), deadline));
         bytes.remove_prefix(piece);
         if (bytes.empty()) break;

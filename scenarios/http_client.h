@@ -1,5 +1,5 @@
-// A blocking HTTP/1.1 client for fibers of simulated client machines: one connection at a time, kept
-// alive from call to call, and bad manners on demand.
+// A blocking HTTP/1.1 client for fibers of simulated client machines: one connection at a time,
+// kept alive from call to call, and bad manners on demand.
 //
 // What matters to an oracle is the difference between "surely not received" and "may have been":
 // only a call whose connection was never made, or on which no byte was accepted, is never_sent.

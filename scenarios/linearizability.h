@@ -5,8 +5,8 @@
 // improvements of Lowe ("Testing for linearizability", 2017): configurations are remembered, and an
 // operation takes effect just in time, only when some return forces it. It runs forward over the
 // history and keeps every configuration that explains what was seen so far (a state, and which of
-// the pending operations have taken effect), so its cost follows the concurrency and not the length,
-// and a failure names the first answer that nothing explains.
+// the pending operations have taken effect), so its cost follows the concurrency and not the
+// length, and a failure names the first answer that nothing explains.
 #pragma once
 
 #include <cstdint>

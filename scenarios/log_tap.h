@@ -1,11 +1,11 @@
 // LogTap: watches the write-ahead log on one node's disk and tells the oracles what has become
 // durable, when it has.
 //
-// It keeps its own image of what the node writes below "wal/" and, each time a sync of a segment has
-// succeeded, reads on in it: batches by their checksums (core/storage/wal_format.h), the records in
-// them by a reader of its own. What a loss of power has left is read again from the disk, so a batch
-// that was never synced and has survived counts from then on; one that only a page cache holds, after
-// the process was killed, does not count before the node has synced it.
+// It keeps its own image of what the node writes below "wal/" and, each time a sync of a segment
+// has succeeded, reads on in it: batches by their checksums (core/storage/wal_format.h), the
+// records in them by a reader of its own. What a loss of power has left is read again from the
+// disk, so a batch that was never synced and has survived counts from then on; one that only a page
+// cache holds, after the process was killed, does not count before the node has synced it.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // Nemesis: carries out a fault plan against the nodes of a world, and undoes it.
 //
 // Whoever leads is known to it from the oracle (ProbeClaim::latest), never from a node's own word.
-// Faults of one kind may overlap: a link is open again when every cut of it is over, a machine starts
-// again when nothing keeps it down.
+// Faults of one kind may overlap: a link is open again when every cut of it is over, a machine
+// starts again when nothing keeps it down.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct NemesisTargets {
   std::function<std::optional<std::size_t>()> leader;
   // Called before a node starts again.
   std::function<void(std::size_t node)> before_restart;
-  // Called when a process has ended that nobody ended from outside; may be empty. The nemesis starts
-  // it again soon, as a supervisor would.
+  // Called when a process has ended that nobody ended from outside; may be empty. The nemesis
+  // starts it again soon, as a supervisor would.
   std::function<void(std::size_t node, sim::EndReason reason, const std::string& why)> on_ended;
 };
 

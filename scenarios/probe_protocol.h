@@ -1,5 +1,5 @@
-// Judges the octets of a probe's answer against the table of health and leader probes: status, headers,
-// body; no body after HEAD; odd paths never 200; and the time it took.
+// Judges the octets of a probe's answer against the table of health and leader probes: status,
+// headers, body; no body after HEAD; odd paths never 200; and the time it took.
 //
 // It knows nothing of who leads: probe_claim.h judges that.
 #pragma once

@@ -107,7 +107,7 @@ void RaftChecks::on_durable_state(NodeId node, GroupId id, const raft::HardState
     note_vote(node, id, state.current_term, *state.voted_for, "made its vote durable", now);
   } else if (state.current_term == member.durable.current_term && member.durable.voted_for) {
     report_.fail("vote", "durable vote erased",
-                 fmt::format("{} made durable that it has no vote in term {} of {} after one for {}",
+                 fmt::format("{} made it durable to have no vote in term {} of {} after one for {}",
                              to_string(node), state.current_term.value, to_string(id),
                              to_string(*member.durable.voted_for)),
                  now);
@@ -208,7 +208,7 @@ void RaftChecks::note_promise(NodeId node, NodeId to, GroupId id, raft::Term ter
   raft::Term& promised = members_[{node, id}].promised[to];
   if (term < promised) {
     report_.fail("vote", "promise in an older term",
-                 fmt::format("{} told {} that it {} in term {} of {} after it had promised it term {}",
+                 fmt::format("{} told {} that it {} in term {} of {} after promising it term {}",
                              to_string(node), to_string(to), what, term.value, to_string(id),
                              promised.value),
                  now);

@@ -1,14 +1,14 @@
 // The safety properties of Raft (Figure 3), checked from outside, across nodes and restarts.
 //
 // The evidence is what nodes put on the wire, what they made durable, and what they applied. Each
-// check is O(1) or O(log n) in the run's length, keeps what it has learned for the whole run, and so
-// does not go blind after a restart or a compaction. Oracles, by the names they fail under:
+// check is O(1) or O(log n) in the run's length, keeps what it has learned for the whole run, and
+// so does not go blind after a restart or a compaction. Oracles, by the names they fail under:
 //
 //   election safety        at most one leader a term and group
 //   vote                   a node gives at most one vote a term, and sends a peer no vote and no
 //                          acknowledgement in an older term than before, restarts or not
-//   durable promise        a vote, an acknowledged entry and their term were durable before they were
-//                          sent, and so was a leader's vote for itself
+//   durable promise        a vote, an acknowledged entry and their term were durable before they
+//                          were sent, and so was a leader's vote for itself
 //   monotonic term         what a node has made durable never goes back to an older term
 //   log matching           one index and term, one entry and one predecessor, wherever it is seen
 //   leader completeness    a leader's log holds what was applied before its term
@@ -99,8 +99,8 @@ class RaftChecks {
   // One node's part in one group.
   struct Member {
     std::map<raft::Term, NodeId> votes;  // Sent, made durable, or implied by leading.
-    // The highest term of a vote or acknowledgement sent, by peer: what waits for one connection may
-    // be overtaken by what goes over another.
+    // The highest term of a vote or acknowledgement sent, by peer: what waits for one connection
+    // may be overtaken by what goes over another.
     std::map<NodeId, raft::Term> promised;
     raft::HardState durable;
     std::vector<raft::Term> durable_terms;       // The durable log: of index 1 and so on.

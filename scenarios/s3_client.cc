@@ -84,7 +84,9 @@ HttpRequest S3Client::object_request(const std::string& key, const Call& call) c
   switch (call.kind) {
     case Call::Kind::get: break;
     case Call::Kind::remove: request.method = "DELETE"; break;
-    case Call::Kind::put_if_absent: request.headers.push_back({"If-None-Match", "*"}); [[fallthrough]];
+    case Call::Kind::put_if_absent:
+      request.headers.push_back({"If-None-Match", "*"});
+      [[fallthrough]];
     case Call::Kind::put:
     case Call::Kind::put_if_match:
       request.method = "PUT";
@@ -149,8 +151,8 @@ Outcome classify_s3(const HttpResponse& response, bool is_write) {
   if (response.status >= 200 && response.status < 300) return Outcome::ok;
   if (!is_write) return Outcome::fail;  // Nothing could have changed.
   if (response.status < 500) return Outcome::fail;
-  // A server that failed may have carried the write out, unless it vouches for the opposite: a claim
-  // that the history then puts to the test.
+  // A server that failed may have carried the write out, unless it vouches for the opposite: a
+  // claim that the history then puts to the test.
   const std::string* outcome = response.header("x-keelson-outcome");
   if (outcome != nullptr && *outcome == "not_applied") return Outcome::fail;
   return response.status == 501 ? Outcome::fail : Outcome::unknown;

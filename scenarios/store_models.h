@@ -11,8 +11,8 @@
 
 namespace keelson::scenarios {
 
-// One S3 object as a register: a value or none; put, get, delete, and puts under a condition on what
-// is there. Object and key are linearizable on their own, so a history is cut by key.
+// One S3 object as a register: a value or none; put, get, delete, and puts under a condition on
+// what is there. Object and key are linearizable on their own, so a history is cut by key.
 class ObjectModel : public Model {
  public:
   // `operations` belong to one key and outlive the model.

@@ -57,7 +57,8 @@ class NemesisTest : public testing::Test {
       env.scheduler.sleep_for(10ms);
       auto connection = env.network.connect("n" + std::to_string(peer) + ":1",
                                             Deadline::in(env.clock, 20ms));
-      if (connection) (void)(*connection)->write(BytesView(&self, 1), Deadline::in(env.clock, 20ms));
+      if (!connection) continue;
+      (void)(*connection)->write(BytesView(&self, 1), Deadline::in(env.clock, 20ms));
     }
   }
   bool heard_lately(int from, int at) {
@@ -127,7 +128,8 @@ TEST_F(NemesisTest, AnAimAtTheLeaderIsSettledWhenTheActionBegins) {
 }
 
 TEST_F(NemesisTest, AMachineStartsAgainWhenNothingKeepsItDown) {
-  nemesis({action(FaultKind::crash, 100ms, 200ms, {0}), action(FaultKind::stop, 150ms, 800ms, {0})});
+  nemesis({action(FaultKind::crash, 100ms, 200ms, {0}),
+           action(FaultKind::stop, 150ms, 800ms, {0})});
   world_.run_for(500ms);
   EXPECT_FALSE(targets_.nodes[0]->is_running());
   EXPECT_TRUE(nemesis_->disturbances().touched("n1", TrueTime{400'000'000}, world_.now()));
