@@ -43,7 +43,8 @@ void FileImage::write(BytesView bytes, std::uint64_t offset) {
   Change change{.offset = offset, .written = bytes.size(), .size_before = content_.size()};
   const std::uint64_t end = offset + bytes.size();
   change.size_after = std::max<std::uint64_t>(content_.size(), end);
-  if (offset < content_.size()) change.saved = std::min<std::uint64_t>(end, content_.size()) - offset;
+  const std::uint64_t overwritten_end = std::min<std::uint64_t>(end, content_.size());
+  if (offset < overwritten_end) change.saved = overwritten_end - offset;
   note(change);
   if (end > content_.size()) {
     *used_bytes_ += end - content_.size();

@@ -79,7 +79,7 @@ class FileImage {
   // Undoes every change, leaves what is durable in `content`, and returns the changes in order.
   std::vector<Undone> undo_all(Bytes& content) const;
   static void redo(Bytes& content, const Undone& undone);
-  // Does again only the sectors that are not in the set: bit i stands for the ith part of the write.
+  // Does again only the sectors that are not in the set: bit i stands for the ith part of it.
   static void redo_torn(Bytes& content, const Undone& undone, std::uint64_t lost_parts);
   void forget_changes(std::uint64_t until);
   void replace_content(Bytes content);

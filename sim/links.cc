@@ -25,8 +25,8 @@ ChoiceStream& stream_of(Choices& choices, const std::string& from, const std::st
 Duration long_tail(std::uint64_t step, Duration unit, Duration most) {
   CHECK(step < kTailSteps);
   if (step == 0) return Duration{};
-  // unit * (1 / (1 - u) - 1) for uniform u: half of the draws below one unit, one in a thousand above
-  // a thousand units.
+  // unit * (1 / (1 - u) - 1) for uniform u: half of the draws below one unit, one in a thousand
+  // above a thousand units.
   const std::uint64_t units_in_steps = step * kTailSteps / (kTailSteps - step);
   const std::int64_t unit_ns = std::max<std::int64_t>(unit.count(), 1);
   const std::uint64_t most_steps =
@@ -68,8 +68,8 @@ void Link::set_conditions(const LinkConditions& conditions) {
     return;
   }
   const Duration range = conditions.base_delay_most - conditions.base_delay_least;
-  base_delay_ = conditions.base_delay_least +
-                range / static_cast<std::int64_t>(kBaseSteps) * static_cast<std::int64_t>(base_draw_);
+  const Duration step = range / static_cast<std::int64_t>(kBaseSteps);
+  base_delay_ = conditions.base_delay_least + step * static_cast<std::int64_t>(base_draw_);
   if (conditions.bytes_per_second > 0) faults_.injected("net.bandwidth");
 }
 

@@ -1,6 +1,6 @@
-// SimDisk: the disk of one simulated machine. It outlives the machine's incarnations and keeps apart
-// what a node sees (the page cache), and what a loss of power leaves (what was synced, and by draw
-// some of the rest).
+// SimDisk: the disk of one simulated machine. It outlives the machine's incarnations and keeps
+// apart what a node sees (the page cache), and what a loss of power leaves (what was synced, and by
+// draw some of the rest).
 //
 // A file's bytes are stored once, as the node sees them, together with what it takes to undo every
 // change since the last sync (sim/disk_image.h). A loss of power undoes all of these and then does

@@ -279,7 +279,7 @@ void Pipe::lose_all_under_way() {
   put_ = arrived_;
   buffer_.resize(head_ + (arrived_ - read_));
   is_stalled_ = false;
-  reset_was_put_ = false;  // If there was one it is lost; what arrives later is answered by another.
+  reset_was_put_ = false;  // If there was one it is lost, and what arrives later brings another.
 }
 
 BytesView Pipe::readable() const {
@@ -408,7 +408,8 @@ void Pipe::advance() {
       return;
     }
     if (next.mark == Mark::reset && payload_came) {
-      next.arrives = last_arrival_ = now() + kResetLag;
+      next.arrives = now() + kResetLag;
+      last_arrival_ = std::max(last_arrival_, next.arrives);
       wake_at(next.arrives);
       return;
     }

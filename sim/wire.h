@@ -2,10 +2,10 @@
 // A node holds a SimConnection (sim/sim_connection.h) for its end; the wire stays until nothing is
 // under way any more, which may be long after both nodes have let go.
 //
-// The rules are TCP's as far as a node can tell. Opening, payload, end of stream and reset travel in
-// order. What finds its link cut or its receiver without power stalls, and the stream with it; the
-// writer gives up after a while and breaks alone, so that the reader is left half-open. What arrives
-// at an end that no kernel knows any more is answered by a reset.
+// The rules are TCP's as far as a node can tell. Opening, payload, end of stream and reset travel
+// in order. What finds its link cut or its receiver without power stalls, and the stream with it;
+// the writer gives up after a while and breaks alone, so that the reader is left half-open. What
+// arrives at an end that no kernel knows any more is answered by a reset.
 #pragma once
 
 #include <cstddef>

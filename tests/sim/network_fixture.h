@@ -17,7 +17,8 @@
 
 namespace keelson::sim {
 
-inline constexpr WorldOptions kPlainWorld{.shuffle_fibers = false, .uptime_limit = Duration::zero()};
+inline constexpr WorldOptions kPlainWorld{.shuffle_fibers = false,
+                                          .uptime_limit = Duration::zero()};
 
 class NetworkTest : public testing::Test {
  protected:
@@ -26,8 +27,8 @@ class NetworkTest : public testing::Test {
   // Runs until its incarnation ends, doing nothing by itself.
   static void idle(Env& env) { (void)env.stop_requested.wait(Deadline::never()); }
 
-  // `machine` accepts at port 80 and talks to each peer in a fiber of its own; the connection closes
-  // when the talk is over.
+  // `machine` accepts at port 80 and talks to each peer in a fiber of its own; the connection
+  // closes when the talk is over.
   static void serve(Machine& machine, const Talk& talk) {
     machine.start([talk, name = machine.name()](Env& env) {
       auto listener = env.network.listen(name + ":80");
