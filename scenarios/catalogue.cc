@@ -1,13 +1,16 @@
 #include "scenarios/catalogue.h"
 
 #include "scenarios/canary.h"
+#include "scenarios/storms.h"
 
 namespace keelson::scenarios {
 
 const std::vector<Scenario>& all_scenarios() {
-  static const std::vector<Scenario> scenarios = {
-      canary(),
-  };
+  static const std::vector<Scenario> scenarios = [] {
+    std::vector<Scenario> all = storms();
+    all.push_back(canary());
+    return all;
+  }();
   return scenarios;
 }
 

@@ -17,7 +17,14 @@ namespace {
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+// Left to itself, OpenSSL reads a configuration file of the machine at its first use: what a digest
+// is must not depend on that, and a simulated world has no files. Cheap after the first call.
+void use_openssl_without_configuration() {
+  CHECK(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) == 1);
+}
+
 Bytes digest(const EVP_MD* algorithm, BytesView bytes) {
+  use_openssl_without_configuration();
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   CHECK(EVP_Digest(bytes.data(), bytes.size(), out, &size, algorithm, nullptr) == 1);
@@ -26,11 +33,18 @@ Bytes digest(const EVP_MD* algorithm, BytesView bytes) {
 
 }  // namespace
 
-Bytes sha256(BytesView bytes) { return digest(EVP_sha256(), bytes); }
-Bytes sha1(BytesView bytes) { return digest(EVP_sha1(), bytes); }
-Bytes md5(BytesView bytes) { return digest(EVP_md5(), bytes); }
+Bytes sha256(BytesView bytes) {
+  return digest(EVP_sha256(), bytes);
+}
+Bytes sha1(BytesView bytes) {
+  return digest(EVP_sha1(), bytes);
+}
+Bytes md5(BytesView bytes) {
+  return digest(EVP_md5(), bytes);
+}
 
 Bytes hmac_sha256(BytesView key, BytesView bytes) {
+  use_openssl_without_configuration();
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
@@ -77,8 +91,7 @@ std::optional<Bytes> base64_decode(std::string_view text) {
   out.reserve(text.size() / 4 * 3);
   for (std::size_t i = 0; i < text.size(); i += 4) {
     const bool last = i + 4 == text.size();
-    const std::size_t padding =
-        !last || text[i + 3] != '=' ? 0 : text[i + 2] == '=' ? 2 : 1;
+    const std::size_t padding = !last || text[i + 3] != '=' ? 0 : text[i + 2] == '=' ? 2 : 1;
     std::uint32_t group = 0;
     for (std::size_t j = 0; j < 4; ++j) {
       const std::size_t value = j < 4 - padding ? kAlphabet.find(text[i + j]) : 0;

@@ -1,0 +1,272 @@
+#include "scenarios/storm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "scenarios/http_client.h"
+#include "scenarios/words.h"
+#include "sim/sim_network.h"
+
+namespace keelson::scenarios {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// What the way to a node and back may add to an answer's time under these conditions.
+Duration allowance(const sim::LinkConditions& links) {
+  Duration allowed = milliseconds(100);
+  if (links.tail_per_million > 0) allowed += 4 * links.tail_most;
+  if (links.loss_per_million > 0) allowed += 16 * links.retransmit_after;
+  if (links.bytes_per_second > 0) allowed += seconds(1);
+  return allowed;
+}
+
+}  // namespace
+
+Storm::Storm(RunContext& context, StormOptions options)
+    : context_(context), options_(std::move(options)),
+      chance_(context.choices.stream("storm/knobs")), config_(draw_config()),
+      raft_checks_(context.report) {
+  cluster_ = std::make_unique<Cluster>(context_.world, config_.peers.size(), config_, this);
+  for (std::size_t i = 0; i < cluster_->size(); ++i) core_.push_back(i);
+  wire_tap_ = std::make_unique<WireTap>(context_.world, GroupId(0), raft_checks_, claim_,
+                                        context_.report);
+  add_oracles();
+  judge_ = &context_.world.add_machine("judge");
+  S3WorkloadOptions s3_options;
+  s3_options.nodes = cluster_->size();
+  s3_options.clients = std::max<std::size_t>(1, options_.s3_clients);
+  s3_options.interval = options_.s3_interval;
+  if (config_.group_count > 1) s3_options.buckets = {"bucket-a", "bucket-b", "bucket-c"};
+  s3_ = std::make_unique<S3Workload>(context_.world, s3_options, context_.report);
+
+  NemesisTargets targets;
+  targets.nodes = cluster_->machines();
+  targets.clients = s3_->machines();
+  targets.leader = [this] { return latest_leader(); };
+  targets.before_restart = [this](std::size_t node) {
+    log_taps_[node]->on_restart();
+    raft_checks_.on_restart(NodeId(node + 1));
+  };
+  targets.on_ended = [this](std::size_t node, sim::EndReason reason, const std::string& why) {
+    node_ended(node, reason, why);
+  };
+  nemesis_ = std::make_unique<Nemesis>(context_.world, std::move(targets), draw_plan());
+
+  ProbeWorkloadOptions probe_options;
+  probe_options.nodes = cluster_->size();
+  probe_options.interval = options_.probe_interval;
+  probe_options.bound.budget = config_.probe_timeout;
+  probe_options.bound.allowance = allowance(nemesis_->plan().conditions.links);
+  probe_options.bound.drift_ppm_most = options_.profile.drift_ppm_most;
+  probes_ = std::make_unique<ProbeWorkload>(context_.world, probe_options, claim_,
+                                            nemesis_->disturbances(), context_.report);
+}
+
+Storm::~Storm() {
+  stop_machines(context_.world);
+  context_.world.network().set_tap(nullptr);
+  for (sim::Machine* const machine : cluster_->machines()) machine->disk().set_tap(nullptr);
+}
+
+// Swarm: each run has a cluster of its own shape, with limits small enough to be met.
+NodeConfig Storm::draw_config() {
+  const std::size_t nodes =
+      options_.nodes != 0 ? options_.nodes : (chance_.chance(200'000) ? 5 : 3);
+  const std::size_t groups = options_.groups != 0 ? options_.groups : 1 + chance_.choose(3);
+  NodeConfig config = scenario_config(nodes, groups);
+  constexpr int kElectionTimeoutsMs[] = {250, 150, 400};
+  config.election_timeout = milliseconds(kElectionTimeoutsMs[chance_.choose(3)]);
+  config.heartbeat_interval = config.election_timeout / 5;
+  constexpr int kProbeTimeoutsMs[] = {500, 100, 1000};
+  config.probe_timeout = milliseconds(kProbeTimeoutsMs[chance_.choose(3)]);
+  const bool lease = chance_.chance(500'000);
+  if (lease && options_.leases) config.lease = config.election_timeout * 9 / 10;
+  constexpr std::uint64_t kSegmentBytes[] = {64 << 20, 64 << 10, 4 << 10};
+  config.wal_segment_bytes = kSegmentBytes[chance_.choose(3)];
+  if (options_.adjust) options_.adjust(config);
+  return config;
+}
+
+FaultPlan Storm::draw_plan() {
+  if (options_.plan) return *options_.plan;
+  FaultProfile profile = options_.profile;
+  profile.election_timeout = config_.election_timeout;
+  // A lease rests on clocks that run within a tenth of each other; a clock that stands still does not.
+  if (config_.lease > Duration::zero()) profile.set(FaultKind::freeze_clock, 0);
+  return draw_fault_plan(context_.choices, cluster_->size(), options_.safety_span, profile);
+}
+
+void Storm::add_oracles() {
+  context_.world.network().set_tap(wire_tap_.get());
+  raft_checks_.expect_durable_evidence();
+  for (std::size_t number = 1; number <= cluster_->size(); ++number) {
+    sim::Machine& machine = cluster_->machine(number);
+    wire_tap_->add_node(machine, NodeId(number));
+    log_taps_.push_back(
+        std::make_unique<LogTap>(machine, NodeId(number), raft_checks_, context_.report));
+    machine.disk().set_tap(log_taps_.back().get());
+  }
+}
+
+std::optional<std::size_t> Storm::latest_leader() const {
+  const auto reign = claim_.latest();
+  if (!reign) return std::nullopt;
+  return reign->node.value - 1;
+}
+
+void Storm::on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) {
+  raft_checks_.on_applied(NodeId(machine.index()), group, entry.index, entry.term, hash_of(entry),
+                          context_.world.now());
+}
+
+void Storm::node_ended(std::size_t node, sim::EndReason reason, const std::string& why) {
+  const sim::TrueTime now = context_.world.now();
+  if (reason == sim::EndReason::fail_stopped) {
+    context_.report.fail("node end", "fail stop", fmt::format("n{} ended itself: {}", node + 1, why),
+                         now);
+  }
+  if (!cluster_->start_failure().empty()) {
+    context_.report.fail("node end", "start", cluster_->start_failure(), now);
+  }
+}
+
+// --- phases ---
+
+void Storm::run() {
+  if (!set_up()) return;
+  rage();
+  if (context_.report.failed()) return;
+  heal();
+  demand_progress();
+  if (context_.report.failed()) return;
+  stop_orderly();
+  check();
+}
+
+bool Storm::set_up() {
+  cluster_->start();
+  s3_->start();
+  const auto limit = context_.world.now() + seconds(20);
+  const bool is_up = context_.run_until([this] { return s3_->is_set_up(); }, limit);
+  if (!is_up && !context_.report.failed()) {
+    context_.report.fail("liveness", "set-up", "a healthy cluster took no writes within 20 s",
+                         context_.world.now());
+  }
+  if (is_up && options_.probes) probes_->start();
+  return is_up;
+}
+
+void Storm::rage() {
+  nemesis_->start();
+  context_.run_for(options_.safety_span);
+  for (const auto& [kind, count] : nemesis_->begun()) {
+    context_.report.count(name_of(kind), count);
+  }
+}
+
+void Storm::heal() {
+  s3_->stop();
+  if (chance_.chance(500'000)) {
+    // The rest is dead for good: a majority must do without it.
+    const std::size_t majority = core_.size() / 2 + 1;
+    const std::size_t first = chance_.choose(core_.size());
+    std::rotate(core_.begin(), core_.begin() + static_cast<std::ptrdiff_t>(first), core_.end());
+    core_.resize(majority);
+    std::sort(core_.begin(), core_.end());
+    nemesis_->heal_core(core_);
+  } else {
+    nemesis_->heal_everything();
+  }
+  context_.world.trace().note(fmt::format("healed; {} nodes must serve", core_.size()));
+}
+
+// One node of the core answers 200, on all listeners, the others 503, and a write sent to it succeeds.
+bool Storm::core_serves(Env& env) {
+  std::optional<std::size_t> leader;
+  for (const std::size_t position : core_) {
+    std::size_t answered_200 = 0;
+    for (const Listener& listener : http_listeners()) {
+      HttpClient client(env.network, env.scheduler,
+                        Cluster::address(position + 1, listener.port));
+      const auto result = client.call({.method = "GET",
+                                       .target = leader_target(listener.name),
+                                       .headers = {},
+                                       .body = {}},
+                                      Deadline::in(env.clock, seconds(1)));
+      if (result.end != CallResult::End::answered) return false;
+      if (result.response.status == 200) ++answered_200;
+    }
+    if (answered_200 == 0) continue;
+    if (answered_200 != http_listeners().size() || leader) return false;
+    leader = position;
+  }
+  if (!leader) return false;
+  S3Client s3(env, Cluster::address(*leader + 1, kS3Port), "bucket-a");
+  return s3.perform("progress", {.kind = Call::Kind::put, .value = "made", .expected = {}},
+                    Deadline::in(env.clock, seconds(1)))
+             .outcome == Outcome::ok;
+}
+
+void Storm::demand_progress() {
+  bool serves = false;
+  judge_->start([&](Env& env) {
+    while (!(serves = core_serves(env))) env.scheduler.sleep_for(milliseconds(20));
+  });
+  const auto limit = context_.world.now() + options_.liveness_bound;
+  const bool made = context_.run_until([&] { return serves && s3_->has_stopped(); }, limit);
+  if (!made && !context_.report.failed()) {
+    context_.report.fail(
+        "liveness", "no progress",
+        fmt::format("{} after faults ended, {}", say(options_.liveness_bound),
+                    serves ? "a client still waits for its answer"
+                           : "no single node answers 200 on all listeners and takes a write"),
+        context_.world.now());
+  }
+  judge_->kill();  // It refers to this function's variables.
+}
+
+void Storm::stop_orderly() {
+  stopping_ = true;
+  std::size_t running = 0;
+  for (const std::size_t position : core_) {
+    sim::Machine& machine = cluster_->machine(position + 1);
+    machine.set_on_ended([&, position](sim::EndReason reason, const std::string& why) {
+      --running;
+      if (reason == sim::EndReason::returned && why.empty()) return;
+      context_.report.fail("orderly stop", "left over",
+                           fmt::format("n{} {} when told to stop: {}", position + 1,
+                                       name_of(reason), why),
+                           context_.world.now());
+    });
+    ++running;
+    machine.request_stop();
+  }
+  const auto limit = context_.world.now() + config_.drain_timeout + milliseconds(500);
+  const bool stopped = context_.run_until([&] { return running == 0; }, limit);
+  for (const std::size_t position : core_) cluster_->machine(position + 1).set_on_ended({});
+  if (!stopped && !context_.report.failed()) {
+    context_.report.fail("orderly stop", "bound",
+                         fmt::format("{} nodes still run {} after they were told to stop", running,
+                                     say(config_.drain_timeout)),
+                         context_.world.now());
+  }
+}
+
+void Storm::check() {
+  if (context_.report.failed()) return;
+  s3_->check();
+  context_.report.count("raft messages seen", wire_tap_->raft_messages());
+  for (const auto& tap : log_taps_) context_.report.count("log batches seen", tap->batches());
+  context_.report.count("entries applied", raft_checks_.seen().applied);
+  // The oracles must have looked: a run in which they saw nothing proves nothing.
+  if (wire_tap_->raft_messages() == 0 || raft_checks_.seen().durable_records == 0) {
+    context_.report.fail("vacuity", "blind", "the oracles saw no message or no record",
+                         context_.world.now());
+  }
+}
+
+}  // namespace keelson::scenarios

@@ -1,0 +1,95 @@
+// Storm: a cluster of production nodes, clients, every oracle, and a nemesis, in two phases. First
+// safety under any fault; then a majority core is healed for good and must make progress in a
+// bounded time. The cluster scenarios are storms that differ in their options.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "scenarios/cluster.h"
+#include "scenarios/fault_plan.h"
+#include "scenarios/log_tap.h"
+#include "scenarios/nemesis.h"
+#include "scenarios/probe_claim.h"
+#include "scenarios/probe_workload.h"
+#include "scenarios/raft_checks.h"
+#include "scenarios/s3_workload.h"
+#include "scenarios/scenario.h"
+#include "scenarios/wire_tap.h"
+
+namespace keelson::scenarios {
+
+struct StormOptions {
+  std::size_t nodes = 0;   // 0: drawn, mostly 3.
+  std::size_t groups = 0;  // 0: drawn, 1 to 3.
+  Duration safety_span = std::chrono::seconds(4);
+  // After the core is healed it must serve within this.
+  Duration liveness_bound = std::chrono::seconds(10);
+  FaultProfile profile;
+  bool leases = true;      // Drawn on in half of the runs.
+  bool probes = true;
+  Duration probe_interval = std::chrono::milliseconds(100);
+  std::size_t s3_clients = 2;
+  Duration s3_interval = std::chrono::milliseconds(60);
+  // Instead of drawing a plan; for properties and for scenarios with a script.
+  std::optional<FaultPlan> plan = {};
+  std::function<void(NodeConfig&)> adjust = {};  // The last word on the nodes' configuration.
+};
+
+class Storm : public ApplyObserver {
+ public:
+  Storm(RunContext& context, StormOptions options);
+  // Ends every process.
+  ~Storm() override;
+
+  // All of it. What is wrong is in the report.
+  void run();
+
+  // --- its phases, for scenarios that do more ---
+
+  // Starts the cluster and the clients, and waits until it serves. False if it does not.
+  bool set_up();
+  void rage();
+  void heal();
+  // Demands progress of the healed core. REQUIRES: heal() was called.
+  void demand_progress();
+  void stop_orderly();
+  void check();
+
+  Cluster& cluster() { return *cluster_; }
+  Nemesis& nemesis() { return *nemesis_; }
+  RunContext& context() { return context_; }
+  const NodeConfig& config() const { return config_; }
+  ProbeClaim& claim() { return claim_; }
+  // Position (from 0) of who was last seen to become leader of the default group.
+  std::optional<std::size_t> latest_leader() const;
+
+ private:
+  void on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) override;
+  NodeConfig draw_config();
+  FaultPlan draw_plan();
+  void add_oracles();
+  void node_ended(std::size_t node, sim::EndReason reason, const std::string& why);
+  bool core_serves(Env& env);
+  void check_digests();
+
+  RunContext& context_;
+  StormOptions options_;
+  sim::ChoiceStream& chance_;
+  NodeConfig config_;
+  RaftChecks raft_checks_;
+  ProbeClaim claim_;
+  std::unique_ptr<WireTap> wire_tap_;
+  std::vector<std::unique_ptr<LogTap>> log_taps_;
+  std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<Nemesis> nemesis_;
+  std::unique_ptr<ProbeWorkload> probes_;
+  std::unique_ptr<S3Workload> s3_;
+  sim::Machine* judge_ = nullptr;     // A client machine of the liveness phase.
+  std::vector<std::size_t> core_;     // Positions of the nodes that are healed.
+  bool stopping_ = false;
+};
+
+}  // namespace keelson::scenarios

@@ -1,0 +1,130 @@
+#include "scenarios/storms.h"
+
+#include "scenarios/storm.h"
+
+namespace keelson::scenarios {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+void run_storm(RunContext& context, StormOptions options) {
+  Storm(context, std::move(options)).run();
+}
+
+// --- what is stressed ---
+
+FaultProfile whole_fault_model() {
+  FaultProfile profile;
+  profile.leader_aim_per_thousand = 700;
+  return profile;
+}
+
+void leader_probe(RunContext& context) {
+  run_storm(context, {.profile = whole_fault_model(), .probe_interval = milliseconds(60)});
+}
+
+void default_group(RunContext& context) {
+  run_storm(context, {.groups = 3,
+                      .profile = whole_fault_model(),
+                      .probe_interval = milliseconds(60)});
+}
+
+void s3_register(RunContext& context) {
+  run_storm(context, {.profile = whole_fault_model(),
+                      .probe_interval = milliseconds(400),
+                      .s3_clients = 4,
+                      .s3_interval = milliseconds(25)});
+}
+
+void election_storm(RunContext& context) {
+  FaultProfile profile;
+  profile.none()
+      .set(FaultKind::isolate, 700)
+      .set(FaultKind::crash, 900)
+      .set(FaultKind::kill, 500)
+      .set(FaultKind::partition, 500);
+  profile.leader_aim_per_thousand = 1000;
+  profile.may_be_calm = false;
+  profile.slot = milliseconds(200);
+  run_storm(context, {.profile = profile, .leases = false});
+}
+
+void one_way_partition(RunContext& context) {
+  FaultProfile profile;
+  profile.none()
+      .set(FaultKind::cut_sends, 800)
+      .set(FaultKind::cut_receives, 800)
+      .set(FaultKind::cut_one_way, 800)
+      .set(FaultKind::hold_and_release, 500);
+  profile.leader_aim_per_thousand = 600;
+  profile.may_be_calm = false;
+  run_storm(context, {.profile = profile});
+}
+
+void clock_drift(RunContext& context) {
+  FaultProfile profile;
+  profile.bad_clocks_per_thousand = 1000;
+  profile.drift_ppm_most = 40'000;  // Four in a hundred: two clocks part by less than the tenth.
+  profile.set(FaultKind::step_wall_clock, 1000).set(FaultKind::freeze_clock, 800);
+  run_storm(context, {.profile = profile, .s3_clients = 3});
+}
+
+void pause(RunContext& context) {
+  FaultProfile profile;
+  profile.none()
+      .set(FaultKind::pause, 1000)
+      .set(FaultKind::slow_machine, 600)
+      .set(FaultKind::hold_and_release, 300);
+  profile.leader_aim_per_thousand = 800;
+  profile.may_be_calm = false;
+  run_storm(context, {.profile = profile, .probe_interval = milliseconds(40)});
+}
+
+const std::vector<std::string_view> kAlwaysReached = {
+    "kv: forwarded to the leader",
+    "raft: append rejected, backed up",
+    "raft: conflicting suffix truncated",
+    "raft: leader stepped down without quorum",
+    "raft: older term message answered",
+};
+
+}  // namespace
+
+std::vector<Scenario> storms() {
+  return {
+      {.name = "leader_probe",
+       .promise = "A stale leader never answers 200 on a leader probe, on any listener, by any "
+                  "spelling of its path, under the whole fault model.",
+       .must_reach = kAlwaysReached,
+       .run = leader_probe},
+      {.name = "default_group",
+       .promise = "Leading some other group never makes a leader probe answer 200.",
+       .must_reach = {"kv: forwarded to the leader"},
+       .run = default_group},
+      {.name = "s3_register",
+       .promise = "S3 objects are linearizable through retries to other nodes, whatever fails.",
+       .must_reach = {"s3: a client moved on to another node"},
+       .run = s3_register},
+      {.name = "election_storm",
+       .promise = "Leaders that die as soon as they win lose nothing and never share a term.",
+       .must_reach = {"raft: conflicting suffix truncated"},
+       .run = election_storm},
+      {.name = "one_way_partition",
+       .promise = "A node that can speak but not hear, or hear but not speak, breaks no promise and "
+                  "holds nobody up for long.",
+       .must_reach = {"raft: leader stepped down without quorum"},
+       .run = one_way_partition},
+      {.name = "clock_drift",
+       .promise = "Reads stay linearizable and probes honest when clocks drift, step and stop.",
+       .must_reach = {"raft: read under a lease"},
+       .run = clock_drift},
+      {.name = "pause",
+       .promise = "A leader that was frozen for longer than its lease wakes up as no leader.",
+       .must_reach = {"raft: leader stepped down without quorum"},
+       .run = pause},
+  };
+}
+
+}  // namespace keelson::scenarios
