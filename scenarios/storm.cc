@@ -230,10 +230,10 @@ void Storm::demand_progress() {
 }
 
 void Storm::stop_orderly() {
-  stopping_ = true;
   std::size_t running = 0;
   for (const std::size_t position : core_) {
     sim::Machine& machine = cluster_->machine(position + 1);
+    if (!machine.is_running()) continue;  // Between an orderly stop and its supervisor's restart.
     machine.set_on_ended([&, position](sim::EndReason reason, const std::string& why) {
       --running;
       if (reason == sim::EndReason::returned && why.empty()) return;

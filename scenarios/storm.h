@@ -73,7 +73,6 @@ class Storm : public ApplyObserver {
   void add_oracles();
   void node_ended(std::size_t node, sim::EndReason reason, const std::string& why);
   bool core_serves(Env& env);
-  void check_digests();
 
   RunContext& context_;
   StormOptions options_;
@@ -89,7 +88,6 @@ class Storm : public ApplyObserver {
   std::unique_ptr<S3Workload> s3_;
   sim::Machine* judge_ = nullptr;     // A client machine of the liveness phase.
   std::vector<std::size_t> core_;     // Positions of the nodes that are healed.
-  bool stopping_ = false;
 };
 
 }  // namespace keelson::scenarios

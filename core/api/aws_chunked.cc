@@ -23,7 +23,9 @@ std::optional<std::string_view> take_line(BytesView& rest) {
   return line;
 }
 
-ChunkFailure malformed(std::string what) { return {ChunkError::malformed, std::move(what)}; }
+ChunkFailure malformed(std::string what) {
+  return {ChunkError::malformed, std::move(what)};
+}
 
 // Each signature covers the one before it, so that chunks can be neither moved nor left out.
 class SignatureChain {
@@ -56,9 +58,10 @@ class SignatureChain {
   const std::string empty_hash_;
 };
 
-// Behind the last chunk: nothing but an empty line, or fields, the last of which may sign the others.
-std::optional<ChunkFailure> take_trailers(BytesView& rest, SignatureChain& chain, bool must_be_signed,
-                                          HttpHeaders& trailers) {
+// Behind the last chunk: nothing but an empty line, or fields, the last of which may sign the
+// others.
+std::optional<ChunkFailure> take_trailers(BytesView& rest, SignatureChain& chain,
+                                          bool must_be_signed, HttpHeaders& trailers) {
   std::string canonical;
   std::string_view signature;
   while (!rest.empty()) {
@@ -95,7 +98,8 @@ std::variant<DecodedBody, ChunkFailure> decode_aws_chunked(BytesView encoded,
     const std::size_t semicolon = std::min(line->find(';'), line->size());
     std::size_t size = 0;
     const auto [end, error] = std::from_chars(line->data(), line->data() + semicolon, size, 16);
-    if (error != std::errc() || end != line->data() + semicolon) return malformed("a bad chunk size");
+    if (error != std::errc() || end != line->data() + semicolon)
+      return malformed("a bad chunk size");
     if (size > rest.size()) return malformed("the body ends within a chunk");
     const BytesView octets = rest.substr(0, size);
     if (chain.wanted()) {

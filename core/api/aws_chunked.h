@@ -1,5 +1,5 @@
-// Bodies in the encoding "aws-chunked": chunks with a signature each, or unsigned ones, and trailing
-// fields with a checksum.
+// Bodies in the encoding "aws-chunked": chunks with a signature each, or unsigned ones, and
+// trailing fields with a checksum.
 //
 //   body    = *chunk last [ *( name ":" value CRLF ) ] CRLF
 //   chunk   = hex-size [ ";chunk-signature=" hex ] CRLF octets CRLF
@@ -24,8 +24,8 @@ struct ChunkFailure {
   std::string message;
 };
 
-// Decodes `encoded` and, if it is signed and `authentication` has a signing key, verifies each chunk
-// and the trailer. Without a signing key (an open listener) signatures are passed over.
+// Decodes `encoded` and, if it is signed and `authentication` has a signing key, verifies each
+// chunk and the trailer. Without a signing key (an open listener) signatures are passed over.
 std::variant<DecodedBody, ChunkFailure> decode_aws_chunked(BytesView encoded,
                                                            const Authentication& authentication);
 

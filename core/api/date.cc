@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::array<std::string_view, 7> kDayNames = {"Thu", "Fri", "Sat", "Sun",
                                                        "Mon", "Tue", "Wed"};  // 1970-01-01 first.
-constexpr std::array<std::string_view, 12> kMonthNames = {
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+constexpr std::array<std::string_view, 12> kMonthNames = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 void append_number(std::string& out, std::int64_t value, int digits) {
   char text[20];
@@ -40,9 +40,12 @@ CivilTime civil_time(std::int64_t wall_ms) {
   const sys_days day = floor<days>(whole);
   const year_month_day date(day);
   const std::int64_t second = (whole - day).count();
-  return {static_cast<int>(date.year()), static_cast<int>(static_cast<unsigned>(date.month())),
-          static_cast<int>(static_cast<unsigned>(date.day())), static_cast<int>(second / 3600),
-          static_cast<int>(second / 60 % 60), static_cast<int>(second % 60)};
+  return {static_cast<int>(date.year()),
+          static_cast<int>(static_cast<unsigned>(date.month())),
+          static_cast<int>(static_cast<unsigned>(date.day())),
+          static_cast<int>(second / 3600),
+          static_cast<int>(second / 60 % 60),
+          static_cast<int>(second % 60)};
 }
 
 std::optional<std::int64_t> wall_ms_of(const CivilTime& time) {
@@ -89,8 +92,8 @@ std::optional<std::int64_t> parse_http_date(std::string_view text) {
   const auto minute = parse_number(text.substr(20, 2));
   const auto second = parse_number(text.substr(23, 2));
   if (month == kMonthNames.end() || !day || !year || !hour || !minute || !second) return {};
-  return wall_ms_of({*year, static_cast<int>(month - kMonthNames.begin()) + 1, *day, *hour, *minute,
-                     *second});
+  return wall_ms_of(
+      {*year, static_cast<int>(month - kMonthNames.begin()) + 1, *day, *hour, *minute, *second});
 }
 
 std::string amz_date(std::int64_t wall_ms) {
@@ -110,7 +113,8 @@ std::string amz_date(std::int64_t wall_ms) {
 std::string iso_date(std::int64_t wall_ms) {
   const std::string compact = amz_date(wall_ms);
   std::string out = compact.substr(0, 4);
-  for (const auto& [separator, at] : {std::pair{'-', 4}, {'-', 6}, {'T', 9}, {':', 11}, {':', 13}}) {
+  for (const auto& [separator, at] :
+       {std::pair{'-', 4}, {'-', 6}, {'T', 9}, {':', 11}, {':', 13}}) {
     out += separator;
     out += compact.substr(static_cast<std::size_t>(at), 2);
   }

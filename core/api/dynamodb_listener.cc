@@ -14,7 +14,8 @@ constexpr std::string_view kUnknownOperation = "UnknownOperationException";
 }  // namespace
 
 HttpResponse DynamoDbListener::handle(const HttpRequest& request, Deadline) {
-  if (request.raw_path != "/") return error(404, kUnknownOperation, "There is nothing at this path.");
+  if (request.raw_path != "/")
+    return error(404, kUnknownOperation, "There is nothing at this path.");
   if (request.method != "POST") {
     HttpResponse refused = error(405, kUnknownOperation, "DynamoDB is spoken with POST.");
     refused.headers.add("Allow", "POST");
@@ -24,9 +25,9 @@ HttpResponse DynamoDbListener::handle(const HttpRequest& request, Deadline) {
   if (!target.starts_with(kTargetPrefix)) {
     return error(400, kUnknownOperation, "X-Amz-Target must be DynamoDB_20120810.<Operation>.");
   }
-  return error(400, kUnknownOperation,
-               "The operation " + std::string(target.substr(kTargetPrefix.size())) +
-                   " is not known here.");
+  return error(
+      400, kUnknownOperation,
+      "The operation " + std::string(target.substr(kTargetPrefix.size())) + " is not known here.");
 }
 
 HttpResponse DynamoDbListener::refusal(const HttpRequest&, int status,
@@ -37,8 +38,9 @@ HttpResponse DynamoDbListener::refusal(const HttpRequest&, int status,
 HttpResponse DynamoDbListener::error(int status, std::string_view type,
                                      std::string_view message) const {
   HttpResponse response{.status = status, .headers = {}, .body = {}};
-  response.body = "{\"__type\":" + json_quote("com.amazonaws.dynamodb.v20120810#" + std::string(type)) +
-                  ",\"message\":" + json_quote(message) + "}";
+  response.body =
+      "{\"__type\":" + json_quote("com.amazonaws.dynamodb.v20120810#" + std::string(type)) +
+      ",\"message\":" + json_quote(message) + "}";
   response.headers.add("Content-Type", "application/x-amz-json-1.0");
   response.headers.add("x-amzn-RequestId", ids_.next_uuid());
   response.headers.add("x-amz-crc32", std::to_string(crc32(response.body)));

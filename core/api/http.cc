@@ -9,7 +9,9 @@ namespace keelson::api {
 
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -47,9 +49,9 @@ std::string_view HttpHeaders::get(std::string_view name) const {
 }
 
 std::size_t HttpHeaders::count(std::string_view name) const {
-  return static_cast<std::size_t>(std::count_if(
-      fields_.begin(), fields_.end(),
-      [&](const Field& field) { return equal_without_case(field.name, name); }));
+  return static_cast<std::size_t>(
+      std::count_if(fields_.begin(), fields_.end(),
+                    [&](const Field& field) { return equal_without_case(field.name, name); }));
 }
 
 bool HttpHeaders::has_token(std::string_view name, std::string_view token) const {
@@ -89,7 +91,9 @@ std::optional<std::string> HttpRequest::decode_path(std::string_view raw) {
   return decoded;
 }
 
-std::size_t HttpHandler::body_limit(const HttpRequest&) const { return 64 * 1024; }
+std::size_t HttpHandler::body_limit(const HttpRequest&) const {
+  return 64 * 1024;
+}
 
 HttpResponse HttpHandler::refusal(const HttpRequest&, int status, std::string_view message) const {
   HttpResponse response{.status = status, .headers = {}, .body = std::string(message) + "\n"};
@@ -100,42 +104,78 @@ HttpResponse HttpHandler::refusal(const HttpRequest&, int status, std::string_vi
 
 std::string_view reason_phrase(int status) {
   switch (status) {
-    case 100: return "Continue";
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 206: return "Partial Content";
-    case 301: return "Moved Permanently";
-    case 302: return "Found";
-    case 303: return "See Other";
-    case 304: return "Not Modified";
-    case 307: return "Temporary Redirect";
-    case 308: return "Permanent Redirect";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 411: return "Length Required";
-    case 412: return "Precondition Failed";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Range Not Satisfiable";
-    case 417: return "Expectation Failed";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Unknown";
+    case 100:
+      return "Continue";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 206:
+      return "Partial Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 411:
+      return "Length Required";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 416:
+      return "Range Not Satisfiable";
+    case 417:
+      return "Expectation Failed";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Unknown";
   }
 }
 
@@ -189,7 +229,8 @@ std::optional<std::vector<QueryParameter>> parse_query(std::string_view query, b
     if (piece.empty()) continue;
     const std::size_t equals = piece.find('=');
     auto name = decode(piece.substr(0, equals));
-    auto value = equals == std::string_view::npos ? std::string() : decode(piece.substr(equals + 1));
+    auto value =
+        equals == std::string_view::npos ? std::string() : decode(piece.substr(equals + 1));
     if (!name || !value) return std::nullopt;
     parameters.push_back({*std::move(name), *std::move(value), equals != std::string_view::npos});
   }

@@ -86,8 +86,8 @@ class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
 
-  // May suspend until the deadline at most. The fiber is killed while it is suspended when the client
-  // goes away or the server stops.
+  // May suspend until the deadline at most. The fiber is killed while it is suspended when the
+  // client goes away or the server stops.
   virtual HttpResponse handle(const HttpRequest& request, Deadline deadline) = 0;
 
   // The largest body this handler takes for the request with this head (the body is still empty).
@@ -102,8 +102,8 @@ class HttpHandler {
 // "Not Found" for 404; "Unknown" for a number without a name.
 std::string_view reason_phrase(int status);
 
-// {"error":code,"message":message} with the headers of every JSON error of Keelson's own (probes and
-// admin): no-store, nosniff. An empty message is left out. Text is escaped as JSON demands.
+// {"error":code,"message":message} with the headers of every JSON error of Keelson's own (probes
+// and admin): no-store, nosniff. An empty message is left out. Text is escaped as JSON demands.
 HttpResponse json_error(int status, std::string_view code, std::string_view message = {});
 
 // Percent-decoding once; nothing if an escape is malformed. "+" stays "+".
@@ -118,8 +118,8 @@ struct QueryParameter {
   bool has_value = false;  // Whether there was a "=".
 };
 
-// Takes a query, or a form-encoded body, apart and decodes it; "+" is a space only if `plus_is_space`
-// (forms). Empty pieces are skipped. Nothing if an escape is malformed.
+// Takes a query, or a form-encoded body, apart and decodes it; "+" is a space only if
+// `plus_is_space` (forms). Empty pieces are skipped. Nothing if an escape is malformed.
 std::optional<std::vector<QueryParameter>> parse_query(std::string_view query, bool plus_is_space);
 
 // ASCII only.

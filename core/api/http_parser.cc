@@ -14,13 +14,16 @@ namespace http = boost::beast::http;
 
 namespace {
 
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(beast::string_view text) {
+  return {text.data(), text.size()};
+}
 
 constexpr std::size_t kMostUnparsedChunkHeadBytes = 4096;
 
 }  // namespace
 
-// Beast's grammar with our request as the place where everything goes; no second copy of the fields.
+// Beast's grammar with our request as the place where everything goes; no second copy of the
+// fields.
 class HttpRequestParser::Grammar : public http::basic_parser<true> {
  public:
   Grammar(HttpRequestParser& owner) : owner_(owner) {
@@ -31,8 +34,8 @@ class HttpRequestParser::Grammar : public http::basic_parser<true> {
  private:
   using error_code = beast::error_code;
 
-  void on_request_impl(http::verb, beast::string_view method, beast::string_view target, int version,
-                       error_code&) override {
+  void on_request_impl(http::verb, beast::string_view method, beast::string_view target,
+                       int version, error_code&) override {
     owner_.request_.method = view(method);
     owner_.request_.set_target(std::string(view(target)));
     owner_.request_.minor_version = version % 10;
@@ -111,8 +114,7 @@ std::size_t HttpRequestParser::put(BytesView input) {
   const bool had_head = grammar_->is_header_done();
   while (!error_ && !grammar_->is_done() && grammar_->is_header_done() == had_head) {
     beast::error_code code;
-    const std::size_t taken =
-        grammar_->put({input.data() + used, input.size() - used}, code);
+    const std::size_t taken = grammar_->put({input.data() + used, input.size() - used}, code);
     used += taken;
     if (!had_head) head_bytes_ += taken;
     if (error_) break;
@@ -165,8 +167,12 @@ void HttpRequestParser::set_body_limit(std::size_t bytes) {
   if (length && *length > bytes) fail(413, "the body is too large");
 }
 
-bool HttpRequestParser::head_done() const { return head_checked_; }
-bool HttpRequestParser::done() const { return head_checked_ && grammar_->is_done(); }
+bool HttpRequestParser::head_done() const {
+  return head_checked_;
+}
+bool HttpRequestParser::done() const {
+  return head_checked_ && grammar_->is_done();
+}
 
 bool HttpRequestParser::keep_alive() const {
   CHECK(head_done());
@@ -217,7 +223,9 @@ class HttpResponseParser::Grammar : public http::basic_parser<false> {
   HttpResponse& response_;
 };
 
-HttpResponseParser::HttpResponseParser() { reset(false); }
+HttpResponseParser::HttpResponseParser() {
+  reset(false);
+}
 HttpResponseParser::~HttpResponseParser() = default;
 
 void HttpResponseParser::reset(bool to_head_request) {
@@ -241,7 +249,9 @@ void HttpResponseParser::put_end() {
   if (code) error_ = {400, "the stream ended within an answer"};
 }
 
-bool HttpResponseParser::done() const { return grammar_->is_done(); }
+bool HttpResponseParser::done() const {
+  return grammar_->is_done();
+}
 
 bool HttpResponseParser::keep_alive() const {
   CHECK(done());

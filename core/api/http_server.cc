@@ -13,8 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kReadBytes = 16 * 1024;
-// How long, and for how much, a closing server goes on reading, so that the transport does not throw
-// the answer away together with what the client still sends.
+// How long, and for how much, a closing server goes on reading, so that the transport does not
+// throw the answer away together with what the client still sends.
 constexpr Duration kLingerTime = 1s;
 constexpr std::size_t kLingerBytes = 8 * 1024 * 1024;
 constexpr Duration kAcceptBackoff = 100ms;
@@ -75,9 +75,9 @@ HttpServer::HttpServer(const Clock& clock, Scheduler& scheduler, Network& networ
       accept_fiber_(scheduler) {
   CHECK(options_.connections_limit > 0);
   for (int digit = 1; digit <= 5; ++digit) {
-    answers_[digit] = &metrics.counter(
-        "keelson_http_answers_total", "Answers, by class of status.",
-        {{"code", std::to_string(digit) + "xx"}, {"listener", options_.listener}});
+    answers_[digit] =
+        &metrics.counter("keelson_http_answers_total", "Answers, by class of status.",
+                         {{"code", std::to_string(digit) + "xx"}, {"listener", options_.listener}});
   }
   answers_[0] = nullptr;
 }
@@ -182,10 +182,12 @@ bool HttpServer::serve_one(Session& session) {
   session.parser.reset();
   session.waits_for_request = true;
   switch (read_request(session)) {
-    case Reading::closed: return false;
+    case Reading::closed:
+      return false;
     case Reading::refused:
       return refuse(session, session.parser.error()->status, session.parser.error()->message);
-    case Reading::complete: break;
+    case Reading::complete:
+      break;
   }
   HttpRequest& request = session.parser.request();
   request.peer = session.peer;
@@ -223,7 +225,8 @@ HttpServer::Reading HttpServer::read_request(Session& session) {
     const Deadline deadline =
         had_head ? request_deadline : std::min(head_deadline, request_deadline);
     if (!fill(session, deadline, why)) {
-      if (why != ErrorCode::timed_out) return Reading::closed;  // Half a request, and no more comes.
+      if (why != ErrorCode::timed_out)
+        return Reading::closed;  // Half a request, and no more comes.
       refuse(session, 408, "the request took too long to arrive");
       return Reading::closed;
     }
@@ -237,12 +240,14 @@ bool HttpServer::fill(Session& session, Deadline deadline, ErrorCode& why) {
     session.end -= session.begin;
     session.begin = 0;
   }
-  // The parser uses up everything except an unfinished line or a chunk's head, both of limited size.
+  // The parser uses up everything except an unfinished line or a chunk's head, both of limited
+  // size.
   if (session.buffer.size() < session.end + kReadBytes) {
     session.buffer.resize(session.end + kReadBytes);
   }
   const auto count = session.connection->read(
-      std::span(session.buffer.data() + session.end, session.buffer.size() - session.end), deadline);
+      std::span(session.buffer.data() + session.end, session.buffer.size() - session.end),
+      deadline);
   why = count ? ErrorCode::connection_lost : count.error().code;
   if (!count || *count == 0) return false;
   session.end += *count;
@@ -271,7 +276,8 @@ bool HttpServer::answer(Session& session, const HttpResponse& response, bool clo
   return written.has_value();
 }
 
-// What cannot be understood cannot be told apart from what follows it, so a refusal is the last word.
+// What cannot be understood cannot be told apart from what follows it, so a refusal is the last
+// word.
 bool HttpServer::refuse(Session& session, int status, std::string_view message) {
   (void)answer(session, handler_.refusal(session.parser.request(), status, message), true);
   return false;

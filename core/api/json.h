@@ -10,8 +10,8 @@
 
 namespace keelson::api {
 
-// Parses one JSON text of at most `depth_limit` levels. Errors: invalid_argument (malformed, too deep,
-// something behind it, invalid UTF-8).
+// Parses one JSON text of at most `depth_limit` levels. Errors: invalid_argument (malformed, too
+// deep, something behind it, invalid UTF-8).
 Result<boost::json::value> parse_json(std::string_view text, std::size_t depth_limit = 32);
 
 // `text` in quotation marks, escaped.

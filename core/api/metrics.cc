@@ -13,7 +13,9 @@ namespace keelson::api {
 namespace {
 
 // Prometheus wants seconds as a number with a fraction; nothing but the rendering is decided by it.
-double seconds(Duration span) { return static_cast<double>(span.count()) / 1e9; }
+double seconds(Duration span) {
+  return static_cast<double>(span.count()) / 1e9;
+}
 
 prometheus::ClientMetric labelled(const Metrics::Labels& labels) {
   prometheus::ClientMetric metric;
@@ -122,8 +124,7 @@ std::string Metrics::render() const {
 HttpResponse MetricsHandler::handle(const HttpRequest& request, Deadline) {
   if (request.raw_path != "/metrics") return json_error(404, "not_found");
   if (request.method != "GET" && request.method != "HEAD") {
-    HttpResponse refused =
-        json_error(405, "method_not_allowed", "only GET or HEAD supported");
+    HttpResponse refused = json_error(405, "method_not_allowed", "only GET or HEAD supported");
     refused.headers.add("Allow", "GET, HEAD");
     return refused;
   }

@@ -22,8 +22,8 @@ int hex_value(char c) {
   return -1;
 }
 
-// Decodes the escapes that are well-formed and leaves the others, until nothing changes: a path that
-// someone behind us might decode a second time is still recognised.
+// Decodes the escapes that are well-formed and leaves the others, until nothing changes: a path
+// that someone behind us might decode a second time is still recognised.
 std::string decode_whatever_decodes(std::string_view raw) {
   std::string text(raw);
   for (bool changed = true; changed;) {
@@ -65,9 +65,9 @@ std::vector<std::string> forgiving_segments(std::string_view raw_path) {
 }
 
 bool contains_without_case(std::string_view text, std::string_view lower_case) {
-  const auto found = std::search(
-      text.begin(), text.end(), lower_case.begin(), lower_case.end(),
-      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+  const auto found =
+      std::search(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
+                  [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
   return found != text.end();
 }
 
@@ -78,7 +78,8 @@ Probes::Probes(const Clock& clock, kv::Leadership* leadership, Metrics& metrics,
     : clock_(clock), leadership_(leadership), metrics_(metrics), options_(std::move(options)) {
   CHECK(options_.budget >= 100ms && options_.budget <= 2s);
   const std::string base = options_.style == ProbeStyle::admin ? "/admin/healthz" : "/healthz";
-  exact_ = {{base, Kind::liveness}, {base + "/leader", Kind::leader}, {base + "/ready", Kind::ready}};
+  exact_ = {
+      {base, Kind::liveness}, {base + "/leader", Kind::leader}, {base + "/ready", Kind::ready}};
   if (options_.style == ProbeStyle::admin) {
     prefixes_ = {{"admin", "healthz"}};
   } else {
@@ -95,13 +96,15 @@ Probes::Probes(const Clock& clock, kv::Leadership* leadership, Metrics& metrics,
 }
 
 bool Probes::owns_path(std::string_view raw_path) const {
-  const auto hinted = [&](const std::string& hint) { return contains_without_case(raw_path, hint); };
+  const auto hinted = [&](const std::string& hint) {
+    return contains_without_case(raw_path, hint);
+  };
   if (raw_path.find('%') == std::string_view::npos &&
       std::none_of(hints_.begin(), hints_.end(), hinted)) {
     return false;
   }
-  // A path that passes through a probe prefix and leaves it again ("/healthz/../bucket") counts, too:
-  // who resolves dot segments when is not for us to guess.
+  // A path that passes through a probe prefix and leaves it again ("/healthz/../bucket") counts,
+  // too: who resolves dot segments when is not for us to guess.
   std::vector<std::string> resolved;
   for (const std::string& segment : forgiving_segments(raw_path)) {
     if (segment.empty() || segment == ".") continue;

@@ -31,7 +31,7 @@ enum class ProbeStyle {
 
 struct ProbeOptions {
   ProbeStyle style = ProbeStyle::data;
-  std::string listener;  // "s3": a label of metrics.
+  std::string listener;                       // "s3": a label of metrics.
   Duration budget = std::chrono::seconds(1);  // From arrival to answer; 100 ms to 2 s.
 };
 
@@ -43,8 +43,8 @@ class Probes {
   // this object. REQUIRES: 100 ms <= options.budget <= 2 s.
   Probes(const Clock& clock, kv::Leadership* leadership, Metrics& metrics, ProbeOptions options);
 
-  // Whether the request is for a probe or for anything below one. Such a request is answered here and
-  // goes no further. Local.
+  // Whether the request is for a probe or for anything below one. Such a request is answered here
+  // and goes no further. Local.
   bool owns(const HttpRequest& request) const { return owns_path(request.raw_path); }
   bool owns_path(std::string_view raw_path) const;
 

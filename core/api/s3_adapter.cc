@@ -19,9 +19,9 @@ constexpr std::size_t kFramingBytesMax = 64 * 1024;
 constexpr std::size_t kMetadataBytesMax = 2048;
 
 // Kept with the object and sent back with it, besides x-amz-meta-*.
-constexpr std::array<std::string_view, 6> kKeptHeaders = {
-    "cache-control",    "content-disposition", "content-encoding",
-    "content-language", "content-type",        "expires"};
+constexpr std::array<std::string_view, 6> kKeptHeaders = {"cache-control",    "content-disposition",
+                                                          "content-encoding", "content-language",
+                                                          "content-type",     "expires"};
 
 // "aws-chunked" describes the transfer, not the object.
 std::string without_aws_chunked(std::string_view encodings) {
@@ -41,9 +41,9 @@ HttpHeaders kept_headers(const HttpHeaders& sent) {
   HttpHeaders kept;
   for (const auto& [name, value] : sent) {
     const std::string lower = to_lower(name);
-    const bool is_kept = lower.starts_with("x-amz-meta-") ||
-                         std::find(kKeptHeaders.begin(), kKeptHeaders.end(), lower) !=
-                             kKeptHeaders.end();
+    const bool is_kept =
+        lower.starts_with("x-amz-meta-") ||
+        std::find(kKeptHeaders.begin(), kKeptHeaders.end(), lower) != kKeptHeaders.end();
     if (!is_kept) continue;
     std::string kept_value = lower == "content-encoding" ? without_aws_chunked(value) : value;
     if (!kept_value.empty()) kept.add(lower, std::move(kept_value));
@@ -63,15 +63,20 @@ S3Refusal refusal_of(const AuthFailure& failure, bool presigned) {
   switch (failure.error) {
     case AuthError::missing:
     case AuthError::expired:
-    case AuthError::unsigned_header: return {s3_error::access_denied, failure.message};
+    case AuthError::unsigned_header:
+      return {s3_error::access_denied, failure.message};
     case AuthError::malformed:
     case AuthError::wrong_scope:
       return {presigned ? s3_error::authorization_query : s3_error::authorization_malformed,
               failure.message};
-    case AuthError::unknown_key: return {s3_error::invalid_access_key_id, {}};
-    case AuthError::skewed: return {s3_error::request_time_too_skewed, {}};
-    case AuthError::mismatch: return {s3_error::signature_does_not_match, failure.message};
-    case AuthError::payload_mismatch: return {s3_error::content_sha256_mismatch, {}};
+    case AuthError::unknown_key:
+      return {s3_error::invalid_access_key_id, {}};
+    case AuthError::skewed:
+      return {s3_error::request_time_too_skewed, {}};
+    case AuthError::mismatch:
+      return {s3_error::signature_does_not_match, failure.message};
+    case AuthError::payload_mismatch:
+      return {s3_error::content_sha256_mismatch, {}};
   }
   CHECK(false);
   return {};
@@ -125,15 +130,21 @@ HttpResponse S3Adapter::dispatch(Call& call) {
   if (!refusal) refusal = take_body(call);
   if (refusal) return error(call, refusal->error, refusal->message);
   switch (call.request.operation) {
-    case S3Operation::create_bucket: return create_bucket(call);
-    case S3Operation::head_bucket: return head_bucket(call);
-    case S3Operation::put_object: return put_object(call);
+    case S3Operation::create_bucket:
+      return create_bucket(call);
+    case S3Operation::head_bucket:
+      return head_bucket(call);
+    case S3Operation::put_object:
+      return put_object(call);
     case S3Operation::get_object:
-    case S3Operation::head_object: return read_object(call);
-    case S3Operation::delete_object: return delete_object(call);
+    case S3Operation::head_object:
+      return read_object(call);
+    case S3Operation::delete_object:
+      return delete_object(call);
     case S3Operation::list_buckets:
     case S3Operation::list_objects:
-    case S3Operation::delete_bucket: break;
+    case S3Operation::delete_bucket:
+      break;
   }
   return error(call, s3_error::not_implemented);
 }
@@ -251,15 +262,14 @@ HttpResponse S3Adapter::put_object(const Call& call) {
   batch.conditions.push_back({bucket_record_key(bucket), kv::Condition::Kind::exists});
   if (auto answer = add_write_conditions(call, batch)) return *std::move(answer);
   batch.mutations.push_back({object_record_key(bucket, key), record.encode()});
-  const bool was_read_first =
-      batch.conditions.back().kind == kv::Condition::Kind::version_is;
+  const bool was_read_first = batch.conditions.back().kind == kv::Condition::Kind::version_is;
   const auto outcome = store_.execute(bucket, std::move(batch), call.deadline);
   if (!outcome) return store_error(call, outcome.error(), /*is_write=*/true);
   if (!outcome->applied) {
     if (outcome->failed_condition == 0) return error(call, s3_error::no_such_bucket);
     // Another write came between our look at the ETag and the log.
-    return error(call, was_read_first ? s3_error::conditional_conflict
-                                      : s3_error::precondition_failed);
+    return error(call,
+                 was_read_first ? s3_error::conditional_conflict : s3_error::precondition_failed);
   }
   return {.status = 200, .headers = {{"ETag", record.etag()}}, .body = {}};
 }
@@ -272,7 +282,8 @@ std::optional<HttpResponse> S3Adapter::add_write_conditions(const Call& call, kv
   if (wanted != nullptr && unwanted != nullptr) return error(call, s3_error::not_implemented);
   if (unwanted != nullptr) {
     if (trim(*unwanted) != "*") {
-      return error(call, s3_error::not_implemented, "On writes only If-None-Match: * is implemented.");
+      return error(call, s3_error::not_implemented,
+                   "On writes only If-None-Match: * is implemented.");
     }
     batch.conditions.push_back({key, kv::Condition::Kind::absent});
     return std::nullopt;
@@ -349,9 +360,9 @@ HttpResponse S3Adapter::object_response(const Call& call, ObjectRecord record) c
     return refused;
   }
   response.status = 206;
-  response.headers.add("Content-Range",
-                       "bytes " + std::to_string(range->first) + "-" +
-                           std::to_string(range->first + range->count - 1) + "/" + size);
+  response.headers.add("Content-Range", "bytes " + std::to_string(range->first) + "-" +
+                                            std::to_string(range->first + range->count - 1) + "/" +
+                                            size);
   response.body = record.body.substr(range->first, range->count);
   return response;
 }
@@ -386,11 +397,14 @@ HttpResponse S3Adapter::store_error(const Call& call, const Error& failure, bool
                        failure.code != ErrorCode::invalid_argument;
   HttpResponse response = [&] {
     switch (failure.code) {
-      case ErrorCode::invalid_argument: return error(call, s3_error::entity_too_large);
+      case ErrorCode::invalid_argument:
+        return error(call, s3_error::entity_too_large);
       case ErrorCode::corrupt:
       case ErrorCode::io_error:
-      case ErrorCode::not_found: return error(call, s3_error::internal_error);
-      default: break;
+      case ErrorCode::not_found:
+        return error(call, s3_error::internal_error);
+      default:
+        break;
     }
     if (!unknown) return error(call, s3_error::service_unavailable);
     return error(call, s3_error::service_unavailable,

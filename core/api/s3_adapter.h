@@ -3,8 +3,8 @@
 // and changes nothing.
 //
 // Conditions on writes are decided in the log (kv::Condition), never here beforehand. A write whose
-// outcome is not known says so: 503 with "x-keelson-outcome: unknown"; one that surely did not happen
-// has "x-keelson-outcome: not_applied". How things lie in the store is s3_records.h.
+// outcome is not known says so: 503 with "x-keelson-outcome: unknown"; one that surely did not
+// happen has "x-keelson-outcome: not_applied". How things lie in the store is s3_records.h.
 #pragma once
 
 #include <memory>

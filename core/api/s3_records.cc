@@ -49,7 +49,9 @@ class Reader {
 
 }  // namespace
 
-Bytes bucket_record_key(std::string_view bucket) { return "s3/bucket/" + std::string(bucket); }
+Bytes bucket_record_key(std::string_view bucket) {
+  return "s3/bucket/" + std::string(bucket);
+}
 
 Bytes object_record_key(std::string_view bucket, std::string_view object) {
   CHECK(bucket.find('/') == std::string_view::npos);
@@ -104,7 +106,9 @@ Result<ObjectRecord> ObjectRecord::decode(BytesView bytes) {
 }
 
 bool is_valid_bucket_name(std::string_view name) {
-  const auto is_alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const auto is_alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  };
   if (name.size() < 3 || name.size() > 63) return false;
   if (!is_alphanumeric(name.front()) || !is_alphanumeric(name.back())) return false;
   bool only_digits_and_dots = true;
@@ -114,8 +118,7 @@ bool is_valid_bucket_name(std::string_view name) {
     if (c == '.' && (!is_alphanumeric(name[i - 1]) || !is_alphanumeric(name[i + 1]))) return false;
     if (c != '.' && (c < '0' || c > '9')) only_digits_and_dots = false;
   }
-  const bool is_address =
-      only_digits_and_dots && std::count(name.begin(), name.end(), '.') == 3;
+  const bool is_address = only_digits_and_dots && std::count(name.begin(), name.end(), '.') == 3;
   return !is_address && !name.starts_with("xn--") && !name.starts_with("sthree-") &&
          !name.ends_with("-s3alias") && !name.ends_with("--ol-s3");
 }

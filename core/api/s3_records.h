@@ -1,6 +1,6 @@
 // How buckets and objects lie in the store. Everything of one bucket has the bucket's name as its
-// route, hence lives in one group, so that a condition on the bucket and a change of its objects are
-// one entry of one log.
+// route, hence lives in one group, so that a condition on the bucket and a change of its objects
+// are one entry of one log.
 //
 //   key    = "s3/bucket/" bucket                 a bucket's record
 //          | "s3/object/" bucket "/" object      an object's record; a bucket's name has no "/"

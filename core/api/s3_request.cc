@@ -24,8 +24,12 @@ bool is_one_of(std::string_view text, const std::array<std::string_view, n>& lis
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t size = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4 : 0;
+    const std::size_t size = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
     if (size == 0 || i + size > text.size()) return false;
     for (std::size_t j = 1; j < size; ++j) {
       if ((static_cast<unsigned char>(text[i + j]) & 0xC0) != 0x80) return false;
@@ -94,7 +98,8 @@ constexpr std::array<std::string_view, 11> kHeadersOfAll = {
     "x-amz-id-2",          "x-amz-request-id"};
 
 constexpr std::array<std::string_view, 4> kChecksums = {
-    "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-sha1", "x-amz-checksum-sha256"};
+    "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-sha1",
+    "x-amz-checksum-sha256"};
 
 std::optional<S3Refusal> find_unsupported_amz_header(const HttpHeaders::Field& field,
                                                      S3Operation operation) {
@@ -187,7 +192,8 @@ std::optional<S3Refusal> find_unsupported(const HttpRequest& http, const S3Reque
   const bool is_read = is_object_read(request.operation);
   const bool is_put = request.operation == S3Operation::put_object;
   for (const std::string_view name : {"If-Match", "If-None-Match"}) {
-    if (!is_read && !is_put && http.headers.find(name) != nullptr) return unsupported("header", name);
+    if (!is_read && !is_put && http.headers.find(name) != nullptr)
+      return unsupported("header", name);
   }
   for (const std::string_view name : {"If-Modified-Since", "If-Unmodified-Since"}) {
     if (!is_read && http.headers.find(name) != nullptr) return unsupported("header", name);

@@ -1,6 +1,6 @@
-// An S3 request taken apart: which bucket and key it names, and whether it asks for anything that is
-// not there yet. A parameter or header that would change the meaning is refused, never passed over:
-// "DELETE key?tagging" must not delete the object.
+// An S3 request taken apart: which bucket and key it names, and whether it asks for anything that
+// is not there yet. A parameter or header that would change the meaning is refused, never passed
+// over: "DELETE key?tagging" must not delete the object.
 #pragma once
 
 #include <optional>
@@ -26,8 +26,8 @@ inline constexpr S3Error authorization_malformed{"AuthorizationHeaderMalformed",
                                                  "The authorization header is malformed."};
 inline constexpr S3Error authorization_query{"AuthorizationQueryParametersError", 400,
                                              "The query's authorization is malformed."};
-inline constexpr S3Error bad_digest{
-    "BadDigest", 400, "The digest you specified did not match what we received."};
+inline constexpr S3Error bad_digest{"BadDigest", 400,
+                                    "The digest you specified did not match what we received."};
 inline constexpr S3Error bad_request{"BadRequest", 400, "The request is malformed."};
 inline constexpr S3Error bucket_already_owned_by_you{
     "BucketAlreadyOwnedByYou", 409,

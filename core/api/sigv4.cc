@@ -151,13 +151,13 @@ std::optional<AuthFailure> SigV4Verifier::take_scope(std::string_view credential
                        "the credential must be ACCESS_KEY/DATE/REGION/SERVICE/aws4_request"};
   }
   if (parts[2] != options_.region) {
-    return AuthFailure{AuthError::wrong_scope,
-                       "the region '" + std::string(parts[2]) + "' is wrong; expecting '" +
-                           options_.region + "'"};
+    return AuthFailure{
+        AuthError::wrong_scope,
+        "the region '" + std::string(parts[2]) + "' is wrong; expecting '" + options_.region + "'"};
   }
   if (parts[3] != options_.service) {
-    return AuthFailure{AuthError::wrong_scope, "the service is wrong; expecting '" +
-                                                   options_.service + "'"};
+    return AuthFailure{AuthError::wrong_scope,
+                       "the service is wrong; expecting '" + options_.service + "'"};
   }
   claim.access_key = parts[0];
   claim.date = parts[1];
@@ -272,8 +272,9 @@ std::optional<AuthFailure> SigV4Verifier::check_time(const Claim& claim) const {
   }
   const std::int64_t age_ms = clock_.wall_ms() - claim.signed_at_ms;
   if (age_ms < -kSkewLimitMs || (!claim.presigned && age_ms > kSkewLimitMs)) {
-    return AuthFailure{AuthError::skewed,
-                       "The difference between the request time and the current time is too large."};
+    return AuthFailure{
+        AuthError::skewed,
+        "The difference between the request time and the current time is too large."};
   }
   if (claim.presigned && age_ms > claim.valid_seconds * std::int64_t{1000}) {
     return AuthFailure{AuthError::expired, "Request has expired"};
@@ -288,8 +289,9 @@ std::optional<AuthFailure> SigV4Verifier::check_covered(const HttpRequest& reque
     if (!name.starts_with("x-amz-")) continue;
     const auto& names = claim.signed_headers;
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return AuthFailure{AuthError::unsigned_header,
-                         "There were headers present in the request which were not signed: " + name};
+      return AuthFailure{
+          AuthError::unsigned_header,
+          "There were headers present in the request which were not signed: " + name};
     }
   }
   return std::nullopt;
@@ -318,10 +320,8 @@ bool SigV4Verifier::signature_matches(const HttpRequest& request, const Claim& c
 const Bytes& SigV4Verifier::signing_key(const std::string& access_key, const std::string& secret,
                                         const std::string& date) {
   DerivedKey& derived = derived_keys_[access_key];
-  Bytes secret_hash = sha256(secret);
-  if (derived.date != date || derived.secret_hash != secret_hash) {
-    derived = {date, std::move(secret_hash),
-               derive_signing_key(secret, date, options_.region, options_.service)};
+  if (derived.date != date || derived.secret != secret) {
+    derived = {date, secret, derive_signing_key(secret, date, options_.region, options_.service)};
   }
   return derived.key;
 }
@@ -363,8 +363,8 @@ std::variant<Authentication, AuthFailure> SigV4Verifier::verify(const HttpReques
                         claim.amz_date,   claim.scope,     claim.signature};
 }
 
-Bytes derive_signing_key(std::string_view secret_key, std::string_view date, std::string_view region,
-                         std::string_view service) {
+Bytes derive_signing_key(std::string_view secret_key, std::string_view date,
+                         std::string_view region, std::string_view service) {
   const Bytes date_key = hmac_sha256("AWS4" + std::string(secret_key), date);
   return hmac_sha256(hmac_sha256(hmac_sha256(date_key, region), service), kTerminator);
 }
@@ -387,14 +387,11 @@ std::string client_signature(const HttpRequest& request, const SigV4Signer& sign
                              std::string payload_hash) {
   const auto query = canonical_query(request.query);
   CHECK(query.has_value());
-  const Bytes key = derive_signing_key(signer.secret_key, amz_date.substr(0, 8), signer.region,
-                                       signer.service);
-  const Canonical canonical{request.method,
-                            canonical_paths(request, signer.service).front(),
-                            *query,
-                            canonical_headers(request.headers, names),
-                            join(names),
-                            std::move(payload_hash)};
+  const Bytes key =
+      derive_signing_key(signer.secret_key, amz_date.substr(0, 8), signer.region, signer.service);
+  const Canonical canonical{request.method, canonical_paths(request, signer.service).front(),
+                            *query,         canonical_headers(request.headers, names),
+                            join(names),    std::move(payload_hash)};
   return signature_of(canonical, amz_date, scope_of(signer, amz_date), key);
 }
 
@@ -408,13 +405,12 @@ void sign_request(HttpRequest& request, const SigV4Signer& signer, std::int64_t 
     request.headers.add("X-Amz-Content-Sha256", to_hex(sha256(request.body)));
   }
   const std::vector<std::string> names = all_header_names(request.headers);
-  const std::string signature =
-      client_signature(request, signer, names, date,
-                       std::string(request.headers.get("X-Amz-Content-Sha256")));
-  request.headers.add("Authorization", std::string(kAlgorithm) + " Credential=" +
-                                           signer.access_key + "/" + scope_of(signer, date) +
-                                           ", SignedHeaders=" + join(names) +
-                                           ", Signature=" + signature);
+  const std::string signature = client_signature(
+      request, signer, names, date, std::string(request.headers.get("X-Amz-Content-Sha256")));
+  request.headers.add("Authorization",
+                      std::string(kAlgorithm) + " Credential=" + signer.access_key + "/" +
+                          scope_of(signer, date) + ", SignedHeaders=" + join(names) +
+                          ", Signature=" + signature);
 }
 
 void presign_request(HttpRequest& request, const SigV4Signer& signer, std::int64_t wall_ms,
@@ -425,8 +421,7 @@ void presign_request(HttpRequest& request, const SigV4Signer& signer, std::int64
   std::string target = request.target;
   target += target.find('?') == std::string::npos ? '?' : '&';
   target.append("X-Amz-Algorithm=").append(kAlgorithm);
-  target += "&X-Amz-Credential=" +
-            percent_encode(signer.access_key + "/" + scope_of(signer, date));
+  target += "&X-Amz-Credential=" + percent_encode(signer.access_key + "/" + scope_of(signer, date));
   target += "&X-Amz-Date=" + date + "&X-Amz-Expires=" + std::to_string(seconds) +
             "&X-Amz-SignedHeaders=" + percent_encode(join(names));
   request.set_target(target);

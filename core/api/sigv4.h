@@ -1,6 +1,6 @@
-// AWS Signature Version 4: verifying what clients signed, in the header or in a presigned query, and
-// signing as a client does. The signature covers method, path, query, the client's SignedHeaders, and
-// a hash of the payload.
+// AWS Signature Version 4: verifying what clients signed, in the header or in a presigned query,
+// and signing as a client does. The signature covers method, path, query, the client's
+// SignedHeaders, and a hash of the payload.
 #pragma once
 
 #include <map>
@@ -16,13 +16,13 @@
 namespace keelson::api {
 
 enum class AuthError {
-  missing,           // Neither header nor query carries a signature.
-  malformed,         // It does, but not as it should.
-  wrong_scope,       // Another region or service, or a date that differs from the request's.
+  missing,      // Neither header nor query carries a signature.
+  malformed,    // It does, but not as it should.
+  wrong_scope,  // Another region or service, or a date that differs from the request's.
   unknown_key,
-  skewed,            // More than 15 minutes from our clock.
-  expired,           // A presigned request whose time is over.
-  unsigned_header,   // An x-amz-* header that the signature does not cover.
+  skewed,           // More than 15 minutes from our clock.
+  expired,          // A presigned request whose time is over.
+  unsigned_header,  // An x-amz-* header that the signature does not cover.
   mismatch,
   payload_mismatch,  // The body is not what its signed hash says.
 };
@@ -34,11 +34,11 @@ struct AuthFailure {
 
 // What x-amz-content-sha256 says of the body.
 enum class PayloadKind {
-  whole,                     // Its hash was signed and compared.
+  whole,  // Its hash was signed and compared.
   unsigned_payload,
-  chunks_signed,             // STREAMING-AWS4-HMAC-SHA256-PAYLOAD
-  chunks_signed_trailer,     // STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER
-  chunks_unsigned_trailer,   // STREAMING-UNSIGNED-PAYLOAD-TRAILER
+  chunks_signed,            // STREAMING-AWS4-HMAC-SHA256-PAYLOAD
+  chunks_signed_trailer,    // STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER
+  chunks_unsigned_trailer,  // STREAMING-UNSIGNED-PAYLOAD-TRAILER
   unknown,
 };
 
@@ -88,7 +88,7 @@ class SigV4Verifier {
   // By access key; a new date or secret replaces the key of the old one.
   struct DerivedKey {
     std::string date;
-    Bytes secret_hash;
+    std::string secret;
     Bytes key;
   };
   std::map<std::string, DerivedKey> derived_keys_;
@@ -103,8 +103,8 @@ struct SigV4Signer {
   std::string service = "s3";
 };
 
-// Adds X-Amz-Date, X-Amz-Content-Sha256 (of the body, unless it is there already) and Authorization,
-// which covers Host and all headers that are there. REQUIRES: Host is set.
+// Adds X-Amz-Date, X-Amz-Content-Sha256 (of the body, unless it is there already) and
+// Authorization, which covers Host and all headers that are there. REQUIRES: Host is set.
 void sign_request(HttpRequest& request, const SigV4Signer& signer, std::int64_t wall_ms);
 
 // Appends the signature to the request's target, valid for `seconds`. REQUIRES: Host is set.
@@ -113,7 +113,7 @@ void presign_request(HttpRequest& request, const SigV4Signer& signer, std::int64
 
 // --- for aws_chunked.cc and tests ---
 
-Bytes derive_signing_key(std::string_view secret_key, std::string_view date, std::string_view region,
-                         std::string_view service);
+Bytes derive_signing_key(std::string_view secret_key, std::string_view date,
+                         std::string_view region, std::string_view service);
 
 }  // namespace keelson::api

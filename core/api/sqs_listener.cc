@@ -40,18 +40,18 @@ HttpResponse SqsListener::json_protocol(std::string_view target) const {
   if (!target.starts_with(kTargetPrefix)) {
     return json(400, "UnknownOperationException", "X-Amz-Target must be AmazonSQS.<Action>.");
   }
-  return json(400, "UnknownOperationException",
-              "The action " + std::string(target.substr(kTargetPrefix.size())) +
-                  " is not known here.");
+  return json(
+      400, "UnknownOperationException",
+      "The action " + std::string(target.substr(kTargetPrefix.size())) + " is not known here.");
 }
 
 HttpResponse SqsListener::query_protocol(const HttpRequest& request) const {
   const bool is_post = request.method == "POST";
   const std::string_view type = request.headers.get("Content-Type");
   const bool is_form = equal_without_case(trim(type.substr(0, type.find(';'))), kForm);
-  const auto parameters = parse_query(is_post && is_form ? std::string_view(request.body)
-                                                         : std::string_view(request.query),
-                                      /*plus_is_space=*/true);
+  const auto parameters = parse_query(
+      is_post && is_form ? std::string_view(request.body) : std::string_view(request.query),
+      /*plus_is_space=*/true);
   if (!parameters) return xml(400, "MalformedQueryString", "The form is malformed.");
   for (const QueryParameter& parameter : *parameters) {
     if (parameter.name == "Action" && !parameter.value.empty()) {

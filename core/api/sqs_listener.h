@@ -1,5 +1,5 @@
-// The SQS listener, in both protocols: JSON (X-Amz-Target) and query (form-encoded, XML replies). No
-// action is there yet: whoever names one learns so in the words of that protocol, and nothing
+// The SQS listener, in both protocols: JSON (X-Amz-Target) and query (form-encoded, XML replies).
+// No action is there yet: whoever names one learns so in the words of that protocol, and nothing
 // changes. Probes come before it (ProbedHandler).
 #pragma once
 

@@ -21,6 +21,14 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t kAlways = 1'000'000;
 
+struct SyncCounter : DiskTap {
+  void on_write(const Machine&, const std::string&, std::uint64_t, BytesView) override {}
+  void on_truncate(const Machine&, const std::string&, std::uint64_t) override {}
+  void on_synced(const Machine&, const std::string&) override { ++synced; }
+  void on_power_loss(const Machine&) override {}
+  int synced = 0;
+};
+
 class DiskTest : public testing::Test {
  protected:
   using Program = std::function<void(Env&)>;
@@ -214,6 +222,8 @@ TEST_F(DiskTest, ASyncSavesOnlyWhatWasWrittenBeforeItBegan) {
 
 TEST_F(DiskTest, PowerLostInTheMiddleOfASyncSavesNothing) {
   set_losses({.lose_all_per_million = kAlways});
+  SyncCounter tap;
+  disk().set_tap(&tap);
   begin([&](Env& env) {
     auto file = open(env, "log");
     write(*file, "almost");
@@ -223,7 +233,9 @@ TEST_F(DiskTest, PowerLostInTheMiddleOfASyncSavesNothing) {
   world_.run_for(400us);
   n1_.crash();
   world_.run_for(1s);
+  disk().set_tap(nullptr);
   EXPECT_EQ(disk().read_visible("log"), "");
+  EXPECT_EQ(tap.synced, 0);
 }
 
 TEST_F(DiskTest, AKilledProcessesSyncEndsByItself) {

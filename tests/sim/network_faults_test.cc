@@ -104,6 +104,28 @@ TEST_F(NetworkFaultsTest, AWriterGivesUpOnACutLinkAndTheReaderIsLeftHalfOpen) {
   EXPECT_EQ(network().wires_in_use(), 0u);
 }
 
+TEST_F(NetworkFaultsTest, NewsOfRoomDoesNotCrossACutEither) {
+  LinkConditions small;
+  small.window_bytes = 10;
+  network().set_conditions(small);
+  bool was_written = false;
+  serve(n1_, [](Env& env, Connection& peer) {
+    env.scheduler.sleep_until(Instant{} + 1s);
+    read_all(peer);
+  });
+  call(n2_, n1_, [&](Env&, Connection& peer) {
+    write(peer, "more than the window holds");
+    was_written = true;
+  });
+  world_.run_for(500ms);
+  network().cut(n1_, n2_);
+  world_.run_for(3s);
+  EXPECT_FALSE(was_written);
+  network().heal(n1_, n2_);
+  world_.run_for(1s);
+  EXPECT_TRUE(was_written);
+}
+
 TEST_F(NetworkFaultsTest, AResetAcrossACutIsLostAndThePeerFindsOutWhenItWrites) {
   bool broke = false;
   serve(n1_, [&](Env& env, Connection& peer) {

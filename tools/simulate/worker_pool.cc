@@ -94,6 +94,11 @@ void WorkerPool::read_from(std::size_t index,
     worker.received.erase(0, end_of_line + 1);
     CHECK(outcome.has_value());
     worker.busy = false;
+    // A failed CHECK ends the process that reports it.
+    if (outcome->failure && outcome->failure->oracle == "check") {
+      end(worker);
+      spawn(worker);
+    }
     done(index, *std::move(outcome));
     return;
   }

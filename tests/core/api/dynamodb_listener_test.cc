@@ -15,9 +15,8 @@ TEST(DynamoDbListener, KnowsNoOperation) {
       make_request("POST", "/", {{"X-Amz-Target", "DynamoDB_20120810.GetItem"}}, "{}");
   const HttpResponse a = listener.handle(request, Deadline::never());
   EXPECT_EQ(a.status, 400);
-  EXPECT_EQ(a.body,
-            R"({"__type":"com.amazonaws.dynamodb.v20120810#UnknownOperationException",)"
-            R"("message":"The operation GetItem is not known here."})");
+  EXPECT_EQ(a.body, R"({"__type":"com.amazonaws.dynamodb.v20120810#UnknownOperationException",)"
+                    R"("message":"The operation GetItem is not known here."})");
   EXPECT_EQ(a.headers.get("Content-Type"), "application/x-amz-json-1.0");
   EXPECT_EQ(a.headers.get("x-amz-crc32"), std::to_string(crc32(a.body)));
   EXPECT_EQ(a.headers.get("x-amzn-RequestId").size(), 36u);

@@ -23,12 +23,10 @@ class FakeStore : public kv::Store {
     for (std::size_t i = 0; i < batch.conditions.size(); ++i) {
       const kv::Condition& condition = batch.conditions[i];
       const auto found = values.find(condition.key);
-      const bool holds =
-          condition.kind == kv::Condition::Kind::exists   ? found != values.end()
-          : condition.kind == kv::Condition::Kind::absent ? found == values.end()
-                                                          : found != values.end() &&
-                                                                found->second.version ==
-                                                                    condition.version;
+      const bool holds = condition.kind == kv::Condition::Kind::exists ? found != values.end()
+                         : condition.kind == kv::Condition::Kind::absent
+                             ? found == values.end()
+                             : found != values.end() && found->second.version == condition.version;
       if (!holds) return kv::BatchOutcome{.applied = false, .failed_condition = i};
     }
     ++version;

@@ -25,7 +25,8 @@ class Echo : public HttpHandler {
     } note{*this};
     ++begun;
     arrivals.push_back(request.arrived);
-    if (request.raw_path == "/wait" && !gate.wait(deadline)) return {.status = 504, .headers = {}, .body = {}};
+    if (request.raw_path == "/wait" && !gate.wait(deadline))
+      return {.status = 504, .headers = {}, .body = {}};
     return {.status = 200, .headers = {}, .body = request.method + request.target + request.body};
   }
   std::size_t body_limit(const HttpRequest&) const override { return 10; }
@@ -82,7 +83,9 @@ class HttpServerTest : public testing::Test {
   }
   void pass(Duration span) { run_until(network_, scheduler_, clock_, clock_.now() + span); }
 
-  static std::string status_line(const std::string& answer) { return answer.substr(0, answer.find('\r')); }
+  static std::string status_line(const std::string& answer) {
+    return answer.substr(0, answer.find('\r'));
+  }
 
   ManualClock clock_;
   StackPool stacks_;
@@ -108,10 +111,12 @@ TEST_F(HttpServerTest, AnswersOneRequestAfterAnotherOnOneConnection) {
 TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrderWithOneWriteEach) {
   const auto client = connect();
   const std::size_t before = network_.writes();
-  send(*client, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"
-                "GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+  send(*client,
+       "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"
+       "GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
   const std::string answers = receive(*client);
-  const auto first = answers.find("GET/1"), second = answers.find("POST/2x"), third = answers.find("GET/3");
+  const auto first = answers.find("GET/1"), second = answers.find("POST/2x"),
+             third = answers.find("GET/3");
   EXPECT_LT(first, second);
   EXPECT_LT(second, third);
   EXPECT_NE(third, std::string::npos);
@@ -127,8 +132,8 @@ TEST_F(HttpServerTest, HeadHasTheLengthButNotTheBody) {
 }
 
 TEST_F(HttpServerTest, ClosesWhenAskedToAndAfterHttp10) {
-  for (const std::string request : {"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-                                    "GET / HTTP/1.0\r\n\r\n"}) {
+  for (const std::string request :
+       {"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"}) {
     const auto client = connect();
     send(*client, request);
     const std::string answer = receive(*client);

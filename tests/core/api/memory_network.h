@@ -1,5 +1,6 @@
-// A network within one scheduler, for tests of what speaks over one: streams are strings, and nothing
-// is lost or late. Breaks are delivered by settle(), outside any fiber, as Connection demands.
+// A network within one scheduler, for tests of what speaks over one: streams are strings, and
+// nothing is lost or late. Breaks are delivered by settle(), outside any fiber, as Connection
+// demands.
 #pragma once
 
 #include <deque>
@@ -96,7 +97,8 @@ class MemoryNetwork : public Network {
       ++network_.writes_;
       while (!bytes.empty()) {
         if (stream_->broken || pipe.ended) return Error{ErrorCode::connection_lost, "reset"};
-        const std::size_t room = network_.capacity_ - std::min(network_.capacity_, pipe.octets.size());
+        const std::size_t room =
+            network_.capacity_ - std::min(network_.capacity_, pipe.octets.size());
         const std::size_t count = std::min(room, bytes.size());
         pipe.octets += bytes.substr(0, count);
         bytes.remove_prefix(count);

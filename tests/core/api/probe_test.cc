@@ -60,8 +60,8 @@ class ProbeTest : public testing::TestWithParam<Listener> {
   ManualClock clock_;
   FakeLeadership leadership_;
   Metrics metrics_;
-  Probes probes_{clock_, &leadership_, metrics_,
-                 {.style = GetParam().style, .listener = "x", .budget = 1s}};
+  Probes probes_{
+      clock_, &leadership_, metrics_, {.style = GetParam().style, .listener = "x", .budget = 1s}};
   Index index_;
   ProbedHandler handler_{probes_, index_};
 };
@@ -100,7 +100,8 @@ TEST_P(ProbeTest, ADrainingLeaderIsRedWithoutARound) {
 }
 
 TEST_P(ProbeTest, AnyFailureOfTheRoundIsRed) {
-  for (const ErrorCode code : {ErrorCode::timed_out, ErrorCode::not_leader, ErrorCode::unavailable}) {
+  for (const ErrorCode code :
+       {ErrorCode::timed_out, ErrorCode::not_leader, ErrorCode::unavailable}) {
     leadership_.verify = [&](Deadline) { return Error{code, ""}; };
     expect_red(ask("GET", GetParam().leader), "not leader\n");
   }
@@ -186,17 +187,44 @@ TEST_P(ProbeTest, EveryOtherSpellingBelowAProbeIsNotFound) {
   const std::string& leader = GetParam().leader;
   std::string upper = leader;
   upper[1] = static_cast<char>(upper[1] - 'a' + 'A');
-  const std::vector<std::string> odd = {
-      base + "/", base + "//", leader + "/", leader + "//", base + "/x", leader + "/x",
-      "/" + leader, "/." + leader, "/x/.." + leader, "/.." + leader, leader + "/.", leader + "/..",
-      base + "/../x", leader + "/../../x", base + "/./leader", base + "//leader",
-      base + "/%2e%2e/x", base + "%2Fleader", base + "%2fleader", base + "/%", base + "/%zz",
-      base + "/%00", base + "%00", base + "%20", base + ";v=1/leader", base + ";v=1",
-      base + "\\leader", upper,
-      "/%" + to_hex(leader.substr(1, 1)) + leader.substr(2),
-      "/%25" + to_hex(leader.substr(1, 1)) + leader.substr(2),
-      "http://h" + leader + "/", "http://h" + base + "/%6ceader", base + "/%6ceader",
-      base + "/LEADER", base + "/Leader", base + "/le%61der?x=1"};
+  const std::vector<std::string> odd = {base + "/",
+                                        base + "//",
+                                        leader + "/",
+                                        leader + "//",
+                                        base + "/x",
+                                        leader + "/x",
+                                        "/" + leader,
+                                        "/." + leader,
+                                        "/x/.." + leader,
+                                        "/.." + leader,
+                                        leader + "/.",
+                                        leader + "/..",
+                                        base + "/../x",
+                                        leader + "/../../x",
+                                        base + "/./leader",
+                                        base + "//leader",
+                                        base + "/%2e%2e/x",
+                                        base + "%2Fleader",
+                                        base + "%2fleader",
+                                        base + "/%",
+                                        base + "/%zz",
+                                        base + "/%00",
+                                        base + "%00",
+                                        base + "%20",
+                                        base + "%3Fx",
+                                        leader + "%23",
+                                        base + ";v=1/leader",
+                                        base + ";v=1",
+                                        base + "\\leader",
+                                        upper,
+                                        "/%" + to_hex(leader.substr(1, 1)) + leader.substr(2),
+                                        "/%25" + to_hex(leader.substr(1, 1)) + leader.substr(2),
+                                        "http://h" + leader + "/",
+                                        "http://h" + base + "/%6ceader",
+                                        base + "/%6ceader",
+                                        base + "/LEADER",
+                                        base + "/Leader",
+                                        base + "/le%61der?x=1"};
   for (const std::string& target : odd) {
     const HttpResponse response = ask("GET", target);
     EXPECT_NE(response.status, 200) << target;
@@ -207,9 +235,9 @@ TEST_P(ProbeTest, EveryOtherSpellingBelowAProbeIsNotFound) {
 }
 
 TEST_P(ProbeTest, PathsBesideTheProbesGoOn) {
-  for (const std::string target : {"/", "/admin", "/bucket/healthz", "/healthzz", "/xhealthz/leader",
-                                   "/admin/healthzz", "/bucket/sqs_health", "/a%20b", "/%zz",
-                                   "/index?path=/healthz"}) {
+  for (const std::string target :
+       {"/", "/admin", "/bucket/healthz", "/healthzz", "/xhealthz/leader", "/admin/healthzz",
+        "/bucket/sqs_health", "/a%20b", "/%zz", "/index?path=/healthz"}) {
     EXPECT_EQ(ask("GET", target).body, "index") << target;
   }
 }
@@ -230,21 +258,25 @@ TEST_P(ProbeTest, AnswersAreCounted) {
   ask("GET", GetParam().leader);
   const std::string text = metrics_.render();
   EXPECT_NE(text.find("keelson_probe_requests_total"
-                      R"({code="200",listener="x",probe="leader"} 1)"), std::string::npos) << text;
+                      R"({code="200",listener="x",probe="leader"} 1)"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("keelson_probe_requests_total"
-                      R"({code="503",listener="x",probe="leader"} 2)"), std::string::npos) << text;
+                      R"({code="503",listener="x",probe="leader"} 2)"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find(R"(keelson_leader_verify_failures_total{reason="timed_out"} 1)"),
-            std::string::npos) << text;
+            std::string::npos)
+      << text;
 }
 
 INSTANTIATE_TEST_SUITE_P(
     EveryListener, ProbeTest,
-    testing::Values(
-        Listener{ProbeStyle::admin, "/admin/healthz", "/admin/healthz/leader",
-                 "/admin/healthz/ready"},
-        Listener{ProbeStyle::data, "/healthz", "/healthz/leader", "/healthz/ready"},
-        Listener{ProbeStyle::sqs, "/healthz", "/healthz/leader", "/healthz/ready"},
-        Listener{ProbeStyle::sqs, "/sqs_health", "/sqs_leader_health", ""}));
+    testing::Values(Listener{ProbeStyle::admin, "/admin/healthz", "/admin/healthz/leader",
+                             "/admin/healthz/ready"},
+                    Listener{ProbeStyle::data, "/healthz", "/healthz/leader", "/healthz/ready"},
+                    Listener{ProbeStyle::sqs, "/healthz", "/healthz/leader", "/healthz/ready"},
+                    Listener{ProbeStyle::sqs, "/sqs_health", "/sqs_leader_health", ""}));
 
 }  // namespace
 }  // namespace keelson::api

@@ -44,8 +44,9 @@ class S3AdapterTest : public testing::Test {
 };
 
 TEST_F(S3AdapterTest, WhatIsPutIsGot) {
-  const HttpResponse stored = put(
-      "hello", {{"Content-Type", "text/plain"}, {"X-Amz-Meta-Color", "blue"}, {"Cache-Control", "x"}});
+  const HttpResponse stored =
+      put("hello",
+          {{"Content-Type", "text/plain"}, {"X-Amz-Meta-Color", "blue"}, {"Cache-Control", "x"}});
   EXPECT_EQ(stored.status, 200);
   EXPECT_EQ(stored.headers.get("ETag"), "\"5d41402abc4b2a76b9719d911017c592\"");
   for (const std::string method : {"GET", "HEAD"}) {
@@ -81,8 +82,8 @@ TEST_F(S3AdapterTest, BucketsMustExistAndBeNamedWell) {
   EXPECT_EQ(error_of(ask("GET", "/nobody/k")), "404 NoSuchBucket");
   EXPECT_EQ(error_of(ask("PUT", "/nobody/k", {}, "x")), "404 NoSuchBucket");
   EXPECT_EQ(error_of(ask("DELETE", "/nobody/k")), "404 NoSuchBucket");
-  for (const std::string name : {"healthz", "ab", "Upper", "a_b", "a..b", "-ab", "ab-", "a.-b",
-                                 "10.0.0.1", "xn--abc"}) {
+  for (const std::string name :
+       {"healthz", "ab", "Upper", "a_b", "a..b", "-ab", "ab-", "a.-b", "10.0.0.1", "xn--abc"}) {
     EXPECT_EQ(error_of(ask("PUT", "/" + name)), "400 InvalidBucketName") << name;
   }
   EXPECT_EQ(ask("PUT", "/a.b-1").status, 200);
@@ -91,7 +92,8 @@ TEST_F(S3AdapterTest, BucketsMustExistAndBeNamedWell) {
 TEST_F(S3AdapterTest, TheBodyOfCreateBucketIsUnderstood) {
   const auto xml = [](const std::string& location) {
     return "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-           "<LocationConstraint>" + location + "</LocationConstraint></CreateBucketConfiguration>";
+           "<LocationConstraint>" +
+           location + "</LocationConstraint></CreateBucketConfiguration>";
   };
   EXPECT_EQ(error_of(ask("PUT", "/other", {}, xml("mars"))), "400 InvalidLocationConstraint");
   EXPECT_EQ(error_of(ask("PUT", "/other", {}, "<x")), "400 MalformedXML");
@@ -109,7 +111,9 @@ TEST_F(S3AdapterTest, DigestsAreCheckedBeforeAnythingIsStored) {
   EXPECT_EQ(store_.values.size(), 1u) << "only the bucket";
   EXPECT_EQ(put("x", {{"Content-MD5", good},
                       {"x-amz-content-sha256", to_hex(sha256("x"))},
-                      {"x-amz-checksum-sha256", base64_encode(sha256("x"))}}).status, 200);
+                      {"x-amz-checksum-sha256", base64_encode(sha256("x"))}})
+                .status,
+            200);
 }
 
 TEST_F(S3AdapterTest, UnsignedChunksWithATrailingChecksumAreTakenApart) {
@@ -135,7 +139,8 @@ TEST_F(S3AdapterTest, SizesAreLimited) {
   EXPECT_EQ(put(std::string(S3Adapter::kObjectBytesMax, 'x')).status, 200);
   EXPECT_EQ(error_of(put(std::string(S3Adapter::kObjectBytesMax + 1, 'x'))), "400 EntityTooLarge");
   EXPECT_EQ(error_of(put("x", {{"x-amz-meta-a", std::string(2048, 'x')}})), "400 MetadataTooLarge");
-  EXPECT_EQ(error_of(s3_.refusal(make_request("PUT", "/bucket/key"), 413, "")), "400 EntityTooLarge");
+  EXPECT_EQ(error_of(s3_.refusal(make_request("PUT", "/bucket/key"), 413, "")),
+            "400 EntityTooLarge");
   HttpRequest without_length = make_request("PUT", "/bucket/key");
   without_length.headers = {{"Host", "h"}};
   EXPECT_EQ(error_of(s3_.handle(without_length, Deadline::never())), "411 MissingContentLength");
@@ -204,14 +209,16 @@ TEST_F(S3AdapterTest, Ranges) {
                                     "bytes=0-1,3-4", "bytes=99999999999999999999-"}) {
     EXPECT_EQ(range(ignored), "200  0123456789") << ignored;
   }
-  EXPECT_EQ(ask("GET", "/bucket/key", {{"Range", "bytes=0-0"}, {"If-Range", "\"old\""}}).status, 200);
+  EXPECT_EQ(ask("GET", "/bucket/key", {{"Range", "bytes=0-0"}, {"If-Range", "\"old\""}}).status,
+            200);
 }
 
 TEST_F(S3AdapterTest, WhatIsNotSupportedIsRefusedAndChangesNothing) {
   put("x");
   const auto before = store_.version;
-  for (const std::string query : {"acl", "tagging", "uploads", "uploadId=1", "partNumber=1",
-                                  "versionId=null", "retention", "unknown=1", "response-expires=1"}) {
+  for (const std::string query :
+       {"acl", "tagging", "uploads", "uploadId=1", "partNumber=1", "versionId=null", "retention",
+        "unknown=1", "response-expires=1"}) {
     for (const std::string method : {"PUT", "DELETE"}) {
       EXPECT_EQ(error_of(ask(method, "/bucket/key?" + query)), "501 NotImplemented") << query;
     }
@@ -220,12 +227,16 @@ TEST_F(S3AdapterTest, WhatIsNotSupportedIsRefusedAndChangesNothing) {
     EXPECT_EQ(error_of(ask("GET", target)), "501 NotImplemented") << target;
   }
   EXPECT_EQ(error_of(ask("DELETE", "/bucket")), "501 NotImplemented");
-  for (const HttpHeaders::Field& field : std::vector<HttpHeaders::Field>{
-           {"x-amz-copy-source", "/bucket/key"}, {"x-amz-acl", "public-read"},
-           {"x-amz-tagging", "a=b"}, {"x-amz-server-side-encryption", "AES256"},
-           {"x-amz-storage-class", "GLACIER"}, {"x-amz-checksum-crc64nvme", "x"},
-           {"If-Unmodified-Since", "Tue, 14 Nov 2023 22:13:20 GMT"},
-           {"Content-Range", "bytes 0-1/2"}, {"x-amz-new-thing", "1"}}) {
+  for (const HttpHeaders::Field& field :
+       std::vector<HttpHeaders::Field>{{"x-amz-copy-source", "/bucket/key"},
+                                       {"x-amz-acl", "public-read"},
+                                       {"x-amz-tagging", "a=b"},
+                                       {"x-amz-server-side-encryption", "AES256"},
+                                       {"x-amz-storage-class", "GLACIER"},
+                                       {"x-amz-checksum-crc64nvme", "x"},
+                                       {"If-Unmodified-Since", "Tue, 14 Nov 2023 22:13:20 GMT"},
+                                       {"Content-Range", "bytes 0-1/2"},
+                                       {"x-amz-new-thing", "1"}}) {
     EXPECT_EQ(error_of(put("y", {field})), "501 NotImplemented") << field.name;
   }
   EXPECT_EQ(error_of(ask("DELETE", "/bucket/key", {{"If-Match", "\"a\""}})), "501 NotImplemented");
@@ -266,7 +277,8 @@ TEST_F(S3AdapterTest, EveryReplyHasAnIdAndErrorsAreXml) {
   EXPECT_EQ(a.body,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>NoSuchKey</Code><Message>The "
             "specified key does not exist.</Message><Resource>/bucket/&lt;&amp;&gt;</Resource>"
-            "<RequestId>" + id + "</RequestId></Error>");
+            "<RequestId>" +
+                id + "</RequestId></Error>");
 }
 
 TEST_F(S3AdapterTest, EachWriteHasATokenOfItsOwn) {

@@ -36,12 +36,13 @@ class S3ExamplesTest : public testing::Test {
             {"x-amz-date", "20130524T000000Z"},
             {"Authorization",
              "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
-             "SignedHeaders=" + names + ",Signature=" + signature}};
+             "SignedHeaders=" +
+                 names + ",Signature=" + signature}};
   }
   static HttpRequest get_example() {
-    HttpHeaders headers = signed_headers(
-        "host;range;x-amz-content-sha256;x-amz-date",
-        "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+    HttpHeaders headers =
+        signed_headers("host;range;x-amz-content-sha256;x-amz-date",
+                       "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
     headers.add("Range", "bytes=0-9");
     return make_request("GET", "/test.txt", headers);
   }
@@ -57,17 +58,18 @@ class S3ExamplesTest : public testing::Test {
   SigV4Verifier verifier_{credentials_, clock_, {}};
 };
 
-TEST_F(S3ExamplesTest, GetObject) { EXPECT_EQ(failure(get_example()), std::nullopt); }
+TEST_F(S3ExamplesTest, GetObject) {
+  EXPECT_EQ(failure(get_example()), std::nullopt);
+}
 
 TEST_F(S3ExamplesTest, PutObject) {
-  HttpHeaders headers = signed_headers(
-      "date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class",
-      "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
-      "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072");
+  HttpHeaders headers =
+      signed_headers("date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class",
+                     "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
+                     "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072");
   headers.add("Date", "Fri, 24 May 2013 00:00:00 GMT");
   headers.add("x-amz-storage-class", "REDUCED_REDUNDANCY");
-  HttpRequest request =
-      make_request("PUT", "/test%24file.text", headers, "Welcome to Amazon S3.");
+  HttpRequest request = make_request("PUT", "/test%24file.text", headers, "Welcome to Amazon S3.");
   EXPECT_EQ(failure(request), std::nullopt);
   request.set_target("/test$file.text");  // Sent with fewer escapes than were signed.
   EXPECT_EQ(failure(request), std::nullopt);
@@ -76,16 +78,18 @@ TEST_F(S3ExamplesTest, PutObject) {
 }
 
 TEST_F(S3ExamplesTest, ParametersWithAndWithoutValues) {
-  EXPECT_EQ(failure(make_request(
-                "GET", "/?lifecycle",
-                signed_headers("host;x-amz-content-sha256;x-amz-date",
-                               "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"))),
-            std::nullopt);
-  EXPECT_EQ(failure(make_request(
-                "GET", "/?prefix=J&max-keys=2",
-                signed_headers("host;x-amz-content-sha256;x-amz-date",
-                               "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"))),
-            std::nullopt);
+  EXPECT_EQ(
+      failure(make_request(
+          "GET", "/?lifecycle",
+          signed_headers("host;x-amz-content-sha256;x-amz-date",
+                         "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"))),
+      std::nullopt);
+  EXPECT_EQ(
+      failure(make_request(
+          "GET", "/?prefix=J&max-keys=2",
+          signed_headers("host;x-amz-content-sha256;x-amz-date",
+                         "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"))),
+      std::nullopt);
 }
 
 TEST_F(S3ExamplesTest, PresignedGetObject) {
@@ -122,12 +126,13 @@ TEST_F(S3ExamplesTest, ChunkedUpload) {
   const std::string body =
       "10000;chunk-signature=ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648\r\n" +
       std::string(65536, 'a') +
-      "\r\n400;chunk-signature=0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497\r\n" +
+      "\r\n400;chunk-signature="
+      "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497\r\n" +
       std::string(1024, 'a') +
-      "\r\n0;chunk-signature=b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9\r\n\r\n";
+      "\r\n0;chunk-signature="
+      "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9\r\n\r\n";
   ASSERT_EQ(body.size(), 66824u);
-  const HttpRequest request =
-      make_request("PUT", "/examplebucket/chunkObject.txt", headers, body);
+  const HttpRequest request = make_request("PUT", "/examplebucket/chunkObject.txt", headers, body);
   const auto verified = verifier_.verify(request);
   ASSERT_TRUE(std::holds_alternative<Authentication>(verified))
       << std::get<AuthFailure>(verified).message;
@@ -207,7 +212,8 @@ TEST(SigV4TestSuite, Vanilla) {
          {"X-Amz-Date", "20150830T123600Z"},
          {"Authorization",
           "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
-          "SignedHeaders=host;x-amz-date, Signature=" + signature}})));
+          "SignedHeaders=host;x-amz-date, Signature=" +
+              signature}})));
   };
   EXPECT_TRUE(matches("/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"));
   EXPECT_TRUE(matches("/?Param2=value2&Param1=value1",
