@@ -72,7 +72,7 @@ Call S3Workload::draw_call(Client& client, const std::string& key) {
     value.resize(value.size() + client.chance.choose(options_.value_bytes_most), '.');
     return value;
   };
-  switch (client.chance.choose(10)) {
+  switch (options_.only_writes ? 5 : client.chance.choose(10)) {
     case 5: case 6: case 7:
       call.kind = Call::Kind::put;
       call.value = fresh_value();

@@ -22,6 +22,7 @@ struct S3WorkloadOptions {
   std::size_t clients = 3;
   std::vector<std::string> buckets{"bucket-a"};
   std::size_t keys_a_bucket = 2;
+  bool only_writes = false;  // Plain puts, for benchmarks.
   sim::Duration interval = std::chrono::milliseconds(40);  // Of one client, drawn up to twice this.
   sim::Duration patience = std::chrono::milliseconds(1500);
   std::size_t value_bytes_most = 200;

@@ -33,6 +33,7 @@ struct StormOptions {
   Duration probe_interval = std::chrono::milliseconds(100);
   std::size_t s3_clients = 2;
   Duration s3_interval = std::chrono::milliseconds(60);
+  bool s3_only_writes = false;
   // Instead of drawing a plan; for properties and for scenarios with a script.
   std::optional<FaultPlan> plan = {};
   std::function<void(NodeConfig&)> adjust = {};  // The last word on the nodes' configuration.

@@ -1,0 +1,150 @@
+// What a simulated world costs: three whole production nodes, idle, loaded with faults on, and
+// saturated with replicated HTTP writes that every oracle checks. One core, one world.
+//
+//   keelson-world-bench idle|loaded|saturated [--seconds N]
+//
+// Prints one line of JSON. The clock that measures is this program's own; the world has none of it.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include "core/runtime/fiber.h"
+#include "scenarios/storm.h"
+#include "sim/choices.h"
+#include "sim/world.h"
+
+namespace keelson::bench {
+namespace {
+
+using WallClock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+long resident_peak_kib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+struct Figures {
+  double virtual_seconds = 0;
+  double wall_seconds = 0;
+  std::uint64_t events = 0;
+  std::uint64_t writes = 0;
+  std::uint64_t probes = 0;
+};
+
+void print(const std::string& name, const Figures& figures) {
+  fmt::print(
+      "{{\"world\":\"{}\",\"virtual_seconds\":{:.1f},\"wall_seconds\":{:.3f},"
+      "\"times_real_time\":{:.0f},\"events_per_second\":{:.0f},\"operations_per_second\":{:.0f},"
+      "\"probes\":{},\"resident_peak_mib\":{:.1f}}}\n",
+      name, figures.virtual_seconds, figures.wall_seconds,
+      figures.virtual_seconds / figures.wall_seconds,
+      static_cast<double>(figures.events) / figures.wall_seconds,
+      static_cast<double>(figures.writes) / figures.wall_seconds, figures.probes,
+      static_cast<double>(resident_peak_kib()) / 1024);
+}
+
+double since(WallClock::time_point start) {
+  return std::chrono::duration<double>(WallClock::now() - start).count();
+}
+
+// Three nodes at the production defaults (heartbeat 200 ms), nobody asks them anything.
+void idle(int span_seconds) {
+  sim::Choices choices(1);
+  sim::World world(choices);
+  NodeConfig config = scenarios::scenario_config(3, 1);
+  config.heartbeat_interval = milliseconds(200);
+  config.election_timeout = seconds(2);
+  scenarios::Cluster cluster(world, 3, config);
+  cluster.start();
+  world.run_for(seconds(10));
+  const auto events = world.events().taken();
+  const auto start = WallClock::now();
+  world.run_for(seconds(span_seconds));
+  print("idle", {.virtual_seconds = static_cast<double>(span_seconds),
+                 .wall_seconds = since(start),
+                 .events = world.events().taken() - events});
+}
+
+// A storm without an end: set up, then clients and, if wanted, faults for the span.
+void storm(const std::string& name, int span_seconds, scenarios::StormOptions options) {
+  sim::Choices choices(7);
+  sim::World world(choices);
+  scenarios::Report report;
+  scenarios::RunContext context{.world = world, .choices = choices, .report = report};
+  options.nodes = 3;
+  options.groups = 1;
+  options.safety_span = seconds(span_seconds);
+  options.adjust = [](NodeConfig& config) {
+    config.heartbeat_interval = milliseconds(200);
+    config.election_timeout = seconds(2);
+    config.probe_timeout = seconds(1);
+    config.lease = Duration::zero();
+  };
+  scenarios::Storm storm(context, std::move(options));
+  if (!storm.set_up()) {
+    fmt::print(stderr, "the world did not come up: {}\n", report.failure()->message);
+    std::exit(1);
+  }
+  const auto events = world.events().taken();
+  const auto virtual_start = world.now();
+  const auto start = WallClock::now();
+  storm.rage();
+  storm.check();  // The history is judged within the measured time.
+  const double wall = since(start);
+  if (report.failed()) {
+    fmt::print(stderr, "{}: {}\n", report.failure()->oracle, report.failure()->message);
+    std::exit(1);
+  }
+  const auto& counts = report.counts();
+  const auto count = [&](std::string_view what) {
+    const auto found = counts.find(what);
+    return found == counts.end() ? 0 : found->second;
+  };
+  print(name,
+        {.virtual_seconds = static_cast<double>((world.now() - virtual_start).count()) / 1e9,
+         .wall_seconds = wall,
+         .events = world.events().taken() - events,
+         .writes = count("s3 operations ok"),
+         .probes = count("probes answered 200") + count("probes answered 503")});
+}
+
+}  // namespace
+}  // namespace keelson::bench
+
+int main(int argc, char** argv) {
+  using namespace keelson;
+  using std::chrono::milliseconds;
+  const std::string what = argc > 1 ? argv[1] : "";
+  const int span = argc > 3 ? std::atoi(argv[3]) : 0;
+  if (what == "idle") {
+    bench::idle(span > 0 ? span : 10'000);
+  } else if (what == "loaded") {
+    scenarios::FaultProfile profile;
+    profile.may_be_calm = false;
+    profile.slot = std::chrono::seconds(2);
+    // 20 object operations a virtual second, and a probe for each listener and node.
+    bench::storm("loaded", span > 0 ? span : 300,
+                 {.profile = profile,
+                  .probe_interval = std::chrono::seconds(1),
+                  .s3_clients = 2,
+                  .s3_interval = milliseconds(98)});
+  } else if (what == "saturated") {
+    scenarios::FaultProfile calm;
+    calm.none();
+    calm.bad_network_per_thousand = calm.bad_disk_per_thousand = calm.bad_clocks_per_thousand = 0;
+    bench::storm("saturated", span > 0 ? span : 2,
+                 {.profile = calm, .probes = false, .s3_clients = 64,
+                  .s3_interval = Duration(1),
+                  .s3_only_writes = true});
+  } else {
+    fmt::print(stderr, "usage: keelson-world-bench idle|loaded|saturated [--seconds N]\n");
+    return 2;
+  }
+  return 0;
+}
