@@ -26,6 +26,7 @@ void use_openssl_without_configuration() {
 // EVP_sha256() names an algorithm that OpenSSL 3 then looks up at each use, which takes longer than
 // digesting a small request. Looked up once, it stays for the life of the process.
 const EVP_MD* fetched_sha256() {
+  use_openssl_without_configuration();
   static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   CHECK(algorithm != nullptr);
   return algorithm;
@@ -52,7 +53,6 @@ Bytes md5(BytesView bytes) {
 }
 
 Bytes hmac_sha256(BytesView key, BytesView bytes) {
-  use_openssl_without_configuration();
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   CHECK(HMAC(fetched_sha256(), key.data(), static_cast<int>(key.size()),
