@@ -42,7 +42,10 @@ void LogTap::on_write(const sim::Machine&, const std::string& path, std::uint64_
                       BytesView bytes) {
   const auto number = segment_number(path);
   if (!number) return;
-  Bytes& image = segments_[*number].image;
+  Segment& segment = segments_[*number];
+  // A header begins a segment anew: a file of that name was there before, and its name was lost.
+  if (offset == 0) segment = {};
+  Bytes& image = segment.image;
   if (image.size() < offset + bytes.size()) image.resize(offset + bytes.size());
   image.replace(offset, bytes.size(), bytes);
 }
@@ -68,7 +71,11 @@ void LogTap::on_restart() {
   if (!std::exchange(power_was_lost_, false)) return;
   for (auto& [number, segment] : segments_) {
     auto left = machine_.disk().read_durable(wal_format::segment_path(number));
-    segment.image = left ? std::move(*left) : Bytes();
+    if (!left) {
+      segment = {};
+      continue;
+    }
+    segment.image = std::move(*left);
     read_on(number, segment);
   }
 }

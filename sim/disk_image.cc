@@ -1,4 +1,4 @@
-// Tested by tests/sim/disk_test.cc.
+// Tested by tests/sim/disk_test.cc and disk_image_test.cc.
 #include "sim/disk_image.h"
 
 #include <algorithm>

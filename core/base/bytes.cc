@@ -2,26 +2,28 @@
 
 #include <xxhash.h>
 
+#include <bit>
+#include <cstring>
+
 #include "core/base/check.h"
 
 namespace keelson {
 
 namespace {
 
+// Every machine we build for is little-endian; elsewhere the two functions would swap.
+static_assert(std::endian::native == std::endian::little);
+
 template <typename Int>
 void append_little_endian(Bytes& out, Int value) {
-  for (std::size_t i = 0; i < sizeof(Int); ++i) {
-    out.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
-  }
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
 template <typename Int>
 Int read_little_endian(BytesView bytes) {
   CHECK(bytes.size() >= sizeof(Int));
-  Int value = 0;
-  for (std::size_t i = 0; i < sizeof(Int); ++i) {
-    value |= static_cast<Int>(static_cast<unsigned char>(bytes[i])) << (8 * i);
-  }
+  Int value;
+  std::memcpy(&value, bytes.data(), sizeof value);
   return value;
 }
 

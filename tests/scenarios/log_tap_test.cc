@@ -101,5 +101,25 @@ TEST_F(LogTapTest, WhatSurvivesALossOfPowerIsDurableThough) {
   EXPECT_TRUE(acknowledges(2));
 }
 
+TEST_F(LogTapTest, ASegmentWhoseNameWasLostIsReadAnewWhenItIsBegunAgain) {
+  sim::DiskConditions conditions;
+  conditions.at_power_loss.lose_entry_per_million = 1'000'000;
+  machine_.disk().set_conditions(conditions);
+  machine_.start([](Env& env) {
+    // Only the header of the first segment, whose name is not durable yet.
+    (void)storage::Wal::open(env, {}, Deadline::in(env.clock, 1200us));
+    env.scheduler.sleep_for(1h);
+  });
+  world_.run_for(1100us);
+  machine_.crash();
+  tap_.on_restart();
+  run_log([](Env&, storage::Wal& wal) {
+    wal.append(kGroup, raft::HardState{Term(2), NodeId(3)}, {entry(1, 2)});
+    ASSERT_TRUE(wal.write_and_sync(Deadline::never()).has_value());
+  });
+  EXPECT_EQ(tap_.batches(), 1u);
+  EXPECT_TRUE(acknowledges(1));
+}
+
 }  // namespace
 }  // namespace keelson::scenarios
