@@ -1,6 +1,7 @@
 #include "scenarios/catalogue.h"
 
 #include "scenarios/canary.h"
+#include "scenarios/probe_bounds.h"
 #include "scenarios/storms.h"
 
 namespace keelson::scenarios {
@@ -8,6 +9,7 @@ namespace keelson::scenarios {
 const std::vector<Scenario>& all_scenarios() {
   static const std::vector<Scenario> scenarios = [] {
     std::vector<Scenario> all = storms();
+    all.push_back(probe_bounds());
     all.push_back(canary());
     return all;
   }();
