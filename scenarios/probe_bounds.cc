@@ -154,6 +154,7 @@ class ProbeBounds {
 
   void stuck_disk_does_not_hold_probes(std::size_t leader) {
     storm_.cluster().machine(leader).disk().stick();
+    context_.run_for(milliseconds(300));  // Writes are waiting for it.
     answers_in_time(run_burst(leader, 200), leader, "with its disk stuck");
     storm_.cluster().machine(leader).disk().unstick();
     context_.report.reached("bounds: a disk was stuck");
