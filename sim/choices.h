@@ -31,7 +31,8 @@ class ChoiceStream {
   // True in `per_million` of draws; false is the benign choice.
   bool chance(std::uint32_t per_million);
 
-  // 0 in all but `per_million` of draws, and then uniform in [1, bound): a rare and strong departure.
+  // 0 in all but `per_million` of draws, and then uniform in [1, bound): a rare and strong
+  // departure.
   // REQUIRES: bound > 0.
   std::uint64_t rarely(std::uint32_t per_million, std::uint64_t bound);
 
@@ -41,7 +42,7 @@ class ChoiceStream {
   std::uint64_t replay(std::uint64_t bound);
   std::uint64_t note(std::uint64_t value);
 
-  std::uint64_t state_ = 0;   // Of the generator (splitmix64), seeded from the run's seed and the name.
+  std::uint64_t state_ = 0;  // Of the generator (splitmix64): begins with the seed and the name.
   std::uint64_t drawn_ = 0;
   bool replaying_ = false;
   bool recording_ = false;   // Also while replaying.
@@ -57,9 +58,9 @@ class Choices {
 
   // Fills every stream from `seed`.
   explicit Choices(std::uint64_t seed, Recording recording = Recording::off);
-  // Replays: each stream's fixed draws, sorted by nth, and 0 for all others. A fixed value that does
-  // not fit the bound of its draw counts as unmatched and gives 0; the bound of a draw whose chance is
-  // none is 1. REQUIRES: no two fixed draws of a stream have the same nth.
+  // Replays: each stream's fixed draws, sorted by nth, and 0 for all others. A fixed value that
+  // does not fit the bound of its draw counts as unmatched and gives 0; the bound of a draw whose
+  // chance is none is 1. REQUIRES: no two fixed draws of a stream have the same nth.
   explicit Choices(std::map<std::string, std::vector<Choice>> fixed);
 
   // The stream of this name ("net/n1>n2/delay"), the same object each time; valid as long as this.

@@ -1,5 +1,6 @@
 // Counts each kind of fault when it is injected and again when it had an effect: a byte delayed, a
-// write lost, a clock read that differed. Simulators lie quietly, and a fault without effect is how.
+// write lost, a clock read that differed. Simulators lie quietly, and a fault without effect is
+// how.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 //
 // How an incarnation ends, in this order:
 //   1. its scheduler is halted: no fiber runs any more except to unwind;
-//   2. SimNetwork::machine_gone(machine, silently) and SimDisk::power_loss() or process_gone() revoke
-//      its Env: the objects that the program still holds become harmless shells;
+//   2. SimNetwork::machine_gone(machine, silently) and SimDisk::power_loss() or process_gone()
+//      revoke its Env: the objects that the program still holds become harmless shells;
 //   3. its fibers unwind, youngest first, so destructors of connections and files run now;
 //   4. the incarnation's Network and Disk handles and its scheduler are destroyed;
 //   5. on_ended is called.
@@ -63,8 +63,8 @@ class Machine : public EventTarget {
   // Asks for an orderly stop (SIGTERM). REQUIRES: is_running().
   void request_stop();
   // Loss of power: memory is gone, unsynced data at risk, and the peers are told nothing: they find
-  // out when they send. A fiber of this machine may call it (a crash point in a disk or a link); the
-  // machine then ends as soon as that fiber suspends. Nothing happens unless is_running().
+  // out when they send. A fiber of this machine may call it (a crash point in a disk or a link);
+  // the machine then ends as soon as that fiber suspends. Nothing happens unless is_running().
   void crash();
   // SIGKILL: memory is gone, written data is kept, and the kernel resets the open connections. The
   // same holds about callers.

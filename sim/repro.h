@@ -5,9 +5,9 @@
 //   choice  = stream SP nth SP value LF
 //
 // Headers come in that order when written, in any order and at most once each when read; only the
-// scenario must be there. A stream's name may have spaces in it: the last two words of a choice are its
-// numbers, decimal. Choices that are not listed are 0. Written sorted by stream and nth. Empty lines
-// among the choices and lines that begin with "#" are skipped.
+// scenario must be there. A stream's name may have spaces in it: the last two words of a choice are
+// its numbers, decimal. Choices that are not listed are 0. Written sorted by stream and nth. Empty
+// lines among the choices and lines that begin with "#" are skipped.
 #pragma once
 
 #include <cstdint>

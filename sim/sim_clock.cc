@@ -49,7 +49,8 @@ TrueTime SimClock::true_time_of(Instant instant) const {
   const TrueTime present = events_.now();
   const std::int64_t wanted = instant.ns - origin_;
   if (wanted <= oscillator()) return present;
-  // The least elapsed time e with floor(e * rate / kMillion) >= span is ceil(span * kMillion / rate).
+  // The least elapsed time e with floor(e * rate / kMillion) >= span is ceil(span * kMillion /
+  // rate).
   const std::int64_t span = std::max<std::int64_t>(wanted - base_oscillator_, 0);
   const std::int64_t rate = kMillion + drift_ppm_;
   if (span / rate >= kFarAway / kMillion) return TrueTime::end();
@@ -59,7 +60,8 @@ TrueTime SimClock::true_time_of(Instant instant) const {
 
 // A read of the clock: counts, once each, the disturbances that make it differ.
 void SimClock::note_effects(unsigned differing) const {
-  const bool drifted = unfrozen_oscillator() - base_oscillator_ != (events_.now() - base_at_).count();
+  const std::int64_t elapsed = (events_.now() - base_at_).count();
+  const bool drifted = unfrozen_oscillator() - base_oscillator_ != elapsed;
   if (!drifted) differing &= ~static_cast<unsigned>(drift);
   if (!is_frozen() || frozen_oscillator_ == unfrozen_oscillator()) {
     differing &= ~static_cast<unsigned>(frozen);

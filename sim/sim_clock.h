@@ -2,8 +2,8 @@
 //
 // An oscillator counts from the beginning of the world, fast or slow by its drift, and stands still
 // while frozen (and then jumps to where it would have been). Both clocks are read from it:
-//   now()     = oscillator + origin of this incarnation    (CLOCK_MONOTONIC; goes on during a pause)
-//   wall_ms() = oscillator + epoch + offset + steps        (CLOCK_REALTIME; survives restarts)
+//   now()     = oscillator + origin of this incarnation  (CLOCK_MONOTONIC; goes on in a pause)
+//   wall_ms() = oscillator + epoch + offset + steps      (CLOCK_REALTIME; survives restarts)
 #pragma once
 
 #include <functional>
@@ -28,11 +28,11 @@ class SimClock : public Clock {
   std::int64_t wall_ms() const override;
 
   // The first true time, not before the present, at which now() >= instant if nothing disturbs the
-  // clock until then; TrueTime::end() when that is beyond the end of time. A timer armed for it never
-  // fires early by this clock.
+  // clock until then; TrueTime::end() when that is beyond the end of time. A timer armed for it
+  // never fires early by this clock.
   TrueTime true_time_of(Instant instant) const;
 
-  // --- disturbances; each is counted when injected and when a read first differed because of it ---
+  // --- disturbances; each is counted when injected and when first a read differed by it ---
 
   // A new incarnation: the monotonic clock reads `origin` now ("clock.origin" when not 0).
   void boot(Instant origin);
@@ -42,7 +42,8 @@ class SimClock : public Clock {
   // How far the wall clock is set wrong ("clock.offset"), and a step of it ("clock.step").
   void set_wall_offset(std::int64_t ms);
   void step_wall(std::int64_t ms);
-  // Both clocks stand still for `span` of true time, then jump ("clock.freeze"). REQUIRES: span >= 0.
+  // Both clocks stand still for `span` of true time, then jump ("clock.freeze").
+  // REQUIRES: span >= 0.
   void freeze(Duration span);
 
   std::int32_t drift_ppm() const { return drift_ppm_; }
@@ -61,7 +62,8 @@ class SimClock : public Clock {
   const std::int64_t epoch_ms_;
   const std::function<void(std::string_view)> on_change_;
 
-  // Since base_at_ the oscillator runs at (1'000'000 + drift_ppm_) / 1'000'000 from base_oscillator_.
+  // Since base_at_ the oscillator runs at (1'000'000 + drift_ppm_) / 1'000'000 from
+  // base_oscillator_.
   TrueTime base_at_;
   std::int64_t base_oscillator_ = 0;
   std::int32_t drift_ppm_ = 0;

@@ -1,8 +1,8 @@
-// Trace: what a run did, as a 64-bit digest that every event extends, and, when somebody listens, as
-// lines a person can read: "[  1.200s] n2 raft: term 2 -> 3, follower -> candidate".
+// Trace: what a run did, as a 64-bit digest that every event extends, and, when somebody listens,
+// as lines a person can read: "[  1.200s] n2 raft: term 2 -> 3, follower -> candidate".
 //
-// Two runs of the same choices have the same digest; where they do not, the digests after each event
-// (log_digests) tell the first event at which they part.
+// Two runs of the same choices have the same digest; where they do not, the digests after each
+// event (log_digests) tell the first event at which they part.
 #pragma once
 
 #include <cstdint>
@@ -65,8 +65,8 @@ class Trace {
   void record(std::uint32_t machine, Kind kind, std::uint64_t payload_hash) {
     extend(machine, kind, payload_hash);
   }
-  // The same, and tells the listener; `detail` (a callable that returns the text) runs only if there is
-  // one that wants it, and has no effect on the run.
+  // The same, and tells the listener; `detail` (a callable that returns the text) runs only if
+  // there is one that wants it, and has no effect on the run.
   template <typename Text>
   void record(std::uint32_t machine, Kind kind, std::uint64_t payload_hash, Text&& detail) {
     extend(machine, kind, payload_hash);
@@ -83,7 +83,8 @@ class Trace {
   std::uint64_t digest() const { return digest_; }
   std::uint64_t events_recorded() const { return number_; }
 
-  // Appends the digest after each event to `log` from now on; nullptr ends it. `log` stays the caller's.
+  // Appends the digest after each event to `log` from now on; nullptr ends it. `log` stays the
+  // caller's.
   void log_digests(std::vector<std::uint64_t>* log) { digest_log_ = log; }
 
   // For World: machines in the order of their indexes, which begin at 1.

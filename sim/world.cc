@@ -13,7 +13,8 @@ namespace keelson::sim {
 
 namespace {
 
-// More events than this at one instant, or turns after one event, are a loop that waits for nothing.
+// More events than this at one instant, or turns after one event, are a loop that waits for
+// nothing.
 constexpr std::uint64_t kEventsAtOneTimeLimit = 10'000'000;
 constexpr std::size_t kTurnsAfterOneEventLimit = 1'000'000;
 

@@ -1,8 +1,8 @@
 // World: machines, a network between them, and the loop that makes time pass. START HERE.
 //
-// A run is a function of its Choices. The world takes the next event, moves true time to it, lets its
-// target act, and runs the fibers this made ready until every machine waits again. It does not know
-// what the machines run: any void(Env&).
+// A run is a function of its Choices. The world takes the next event, moves true time to it, lets
+// its target act, and runs the fibers this made ready until every machine waits again. It does not
+// know what the machines run: any void(Env&).
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ class Machine;
 class SimNetwork;
 
 struct WorldOptions {
-  // Fibers' stacks, to be reused from world to world, as mapping them is slow. It outlives the world,
-  // which brings its own if there is none.
+  // Fibers' stacks, to be reused from world to world, as mapping them is slow. It outlives the
+  // world, which brings its own if there is none.
   StackPool* stacks = nullptr;
   // Lets the choices decide how often another ready fiber than the oldest runs, and which. Without,
   // and for one world in four, it is first in, first out.
@@ -66,8 +66,8 @@ class World {
   // Runs until now() == time and all that happens at that time has happened.
   void run_until(TrueTime time);
   void run_for(Duration span) { run_until(now() + span); }
-  // Runs until the condition holds (true) or, at the latest, until `limit` has passed as above (false).
-  // The condition is looked at first and after each event.
+  // Runs until the condition holds (true) or, at the latest, until `limit` has passed as above
+  // (false). The condition is looked at first and after each event.
   bool run_until(const std::function<bool()>& condition, TrueTime limit);
   // The harness acts at that time, outside any fiber. REQUIRES: time >= now().
   void at(TrueTime time, std::function<void()> action);

@@ -27,9 +27,9 @@
 
 namespace {
 
-// How deep the calling thread is in TripwireArmed. Of the thread and not of an object, because the C
-// library's functions take no argument to carry it in; other threads (progress, further worlds) are
-// free to look at the clock.
+// How deep the calling thread is in TripwireArmed. Of the thread and not of an object, because the
+// C library's functions take no argument to carry it in; other threads (progress, further worlds)
+// are free to look at the clock.
 constinit thread_local int armed_depth = 0;
 
 void say(const char* text) {
@@ -72,8 +72,8 @@ TripwireLifted::~TripwireLifted() { armed_depth = depth_; }
 
 }  // namespace keelson::sim
 
-// Each of these trips, or passes its arguments on. The attributes of the C library's own declarations
-// (nonnull, noexcept) are theirs; only the types matter here.
+// Each of these trips, or passes its arguments on. The attributes of the C library's own
+// declarations (nonnull, noexcept) are theirs; only the types matter here.
 extern "C" {
 
 int clock_gettime(clockid_t clock, struct timespec* out) noexcept {
@@ -118,7 +118,8 @@ long random() noexcept {
   return real();
 }
 
-// unsigned std::random_device::_M_getval(), which asks the processor and no function of the C library.
+// unsigned std::random_device::_M_getval(), which asks the processor and no function of the C
+// library.
 unsigned _ZNSt13random_device9_M_getvalEv(void* device) {
   trip("std::random_device");
   static const auto real =
@@ -230,8 +231,8 @@ int select(int limit, fd_set* __restrict readable, fd_set* __restrict writable,
   return real(limit, readable, writable, failed, span);
 }
 
-// AddressSanitizer has to see each thread begin: its own function must not be jumped over, as it would
-// be where it is linked statically (Clang).
+// AddressSanitizer has to see each thread begin: its own function must not be jumped over, as it
+// would be where it is linked statically (Clang).
 #ifndef KEELSON_ASAN
 int pthread_create(pthread_t* __restrict thread, const pthread_attr_t* __restrict attributes,
                    void* (*body)(void*), void* __restrict argument) noexcept {

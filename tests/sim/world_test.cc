@@ -129,12 +129,13 @@ struct Life {
     for (int second = 1; second < 20; ++second) {
       world.at(TrueTime{} + second * 1s, [this, &faults] {
         Machine& machine = *world.machines()[faults.choose(3)];
+        const auto drift = static_cast<std::int32_t>(faults.choose(1000));
         switch (faults.choose(4)) {
           case 1:
             machine.crash();
             machine.restart();
             break;
-          case 2: machine.clock().set_drift_ppm(static_cast<std::int32_t>(faults.choose(1000))); break;
+          case 2: machine.clock().set_drift_ppm(drift); break;
           case 3: machine.is_paused() ? machine.resume() : machine.pause(); break;
           default: break;
         }
