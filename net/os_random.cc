@@ -31,6 +31,13 @@ std::unique_ptr<Random> OsRandom::stream(std::string_view) {
   return std::make_unique<OsRandomStream>(*this);
 }
 
+Bytes OsRandom::identifier() {
+  Bytes octets;
+  append_u64(octets, next());
+  append_u64(octets, next());
+  return octets;
+}
+
 std::uint64_t OsRandom::next() {
   if (words_left_ == 0) refill();
   std::uint64_t& word = words_[--words_left_];

@@ -13,6 +13,7 @@ namespace keelson {
 class OsRandom final : public RandomSource {
  public:
   std::unique_ptr<Random> stream(std::string_view purpose) override;
+  Bytes identifier() override;
 
   // 64 unpredictable bits.
   std::uint64_t next();

@@ -18,8 +18,18 @@ class StreamRandom : public Random {
 
 }  // namespace
 
-SimRandomSource::SimRandomSource(Choices& choices, std::string_view machine)
-    : choices_(choices), prefix_("random/" + std::string(machine) + "/") {}
+SimRandomSource::SimRandomSource(Choices& choices, std::string_view machine,
+                                 std::uint64_t incarnation)
+    : choices_(choices), prefix_("random/" + std::string(machine) + "/"),
+      incarnation_(incarnation) {}
+
+Bytes SimRandomSource::identifier() {
+  const std::uint64_t machine = hash64(prefix_, incarnation_);
+  Bytes octets;
+  append_u64(octets, machine);
+  append_u64(octets, hash64(octets, ++identifiers_));
+  return octets;
+}
 
 std::unique_ptr<Random> SimRandomSource::stream(std::string_view purpose) {
   CHECK(!purpose.empty());

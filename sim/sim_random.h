@@ -11,16 +11,20 @@
 
 namespace keelson::sim {
 
-// A machine's chance: stream "random/<machine>/<purpose>", which goes on from one incarnation to the
-// next.
+// A machine's chance: stream "random/<machine>/<purpose>", which goes on from one incarnation to
+// the next.
 class SimRandomSource : public RandomSource {
  public:
-  SimRandomSource(Choices& choices, std::string_view machine);
+  // `incarnation` counts the machine's starts: identifiers are made of it, the machine and a count.
+  SimRandomSource(Choices& choices, std::string_view machine, std::uint64_t incarnation);
   std::unique_ptr<Random> stream(std::string_view purpose) override;
+  Bytes identifier() override;
 
  private:
   Choices& choices_;
   const std::string prefix_;
+  const std::uint64_t incarnation_;
+  std::uint64_t identifiers_ = 0;
 };
 
 // Mostly first in, first out: another fiber than the oldest in `per_million` of picks, drawn from

@@ -100,7 +100,7 @@ S3Adapter::S3Adapter(const Clock& clock, RandomSource& random, kv::Store& store,
     : clock_(clock),
       store_(store),
       options_(std::move(options)),
-      token_chance_(random.stream("s3/token")),
+      random_(random),
       ids_(random, "s3/request_id") {
   if (credentials != nullptr) {
     verifier_.emplace(*credentials, clock,
@@ -226,7 +226,7 @@ HttpResponse S3Adapter::create_bucket(const Call& call) {
     }
   }
   kv::Batch batch;
-  batch.token = draw_token();
+  batch.token = random_.identifier();
   const Bytes key = bucket_record_key(bucket);
   batch.conditions.push_back({key, kv::Condition::Kind::absent});
   batch.mutations.push_back({key, BucketRecord{clock_.wall_ms()}.encode()});
@@ -258,7 +258,7 @@ HttpResponse S3Adapter::put_object(const Call& call) {
     return error(call, s3_error::metadata_too_large);
   }
   kv::Batch batch;
-  batch.token = draw_token();
+  batch.token = random_.identifier();
   batch.conditions.push_back({bucket_record_key(bucket), kv::Condition::Kind::exists});
   if (auto answer = add_write_conditions(call, batch)) return *std::move(answer);
   batch.mutations.push_back({object_record_key(bucket, key), record.encode()});
@@ -371,7 +371,7 @@ HttpResponse S3Adapter::delete_object(const Call& call) {
   const auto& [bucket, key, operation, parameters] = call.request;
   if (!is_valid_bucket_name(bucket)) return error(call, s3_error::invalid_bucket_name);
   kv::Batch batch;
-  batch.token = draw_token();
+  batch.token = random_.identifier();
   batch.conditions.push_back({bucket_record_key(bucket), kv::Condition::Kind::exists});
   batch.mutations.push_back({object_record_key(bucket, key), std::nullopt});
   const auto outcome = store_.execute(bucket, std::move(batch), call.deadline);
@@ -427,15 +427,6 @@ HttpResponse S3Adapter::refusal(const HttpRequest& head, int status,
   if (status != 413) response.status = status;
   response.headers.add("x-amz-request-id", call.id);
   return response;
-}
-
-Bytes S3Adapter::draw_token() {
-  const std::uint64_t first = token_chance_->below(UINT64_MAX);
-  const std::uint64_t second = token_chance_->below(UINT64_MAX);
-  Bytes token;
-  append_u64(token, first);
-  append_u64(token, second);
-  return token;
 }
 
 }  // namespace keelson::api

@@ -60,13 +60,12 @@ class S3Adapter : public HttpHandler {
 
   HttpResponse error(const Call& call, const S3Error& error, std::string_view message = {}) const;
   HttpResponse store_error(const Call& call, const Error& error, bool is_write) const;
-  Bytes draw_token();
 
   const Clock& clock_;
   kv::Store& store_;
   const S3Options options_;
   std::optional<SigV4Verifier> verifier_;
-  std::unique_ptr<Random> token_chance_;
+  RandomSource& random_;
   mutable RequestIds ids_;
 };
 

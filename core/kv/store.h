@@ -31,7 +31,7 @@ struct Mutation {
 // Applied as one entry of one group's log: all mutations if every condition holds, otherwise none.
 struct Batch {
   // Idempotency: a batch whose token was applied before is not applied again and gives the first
-  // outcome. 16 octets of chance, drawn once per client request; empty asks for no protection.
+  // outcome. RandomSource::identifier(), once per client request; empty asks for no protection.
   Bytes token;
   std::vector<Condition> conditions;
   std::vector<Mutation> mutations;

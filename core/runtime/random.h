@@ -8,6 +8,8 @@
 #include <memory>
 #include <string_view>
 
+#include "core/base/bytes.h"
+
 namespace keelson {
 
 // One stream of draws.
@@ -27,6 +29,10 @@ class RandomSource {
   // A stream of its own for `purpose` ("raft/1/election"). Asking twice for one purpose continues
   // the one stream.
   virtual std::unique_ptr<Random> stream(std::string_view purpose) = 0;
+
+  // 16 octets that no node gets twice, restarts included: for names, never for decisions. In a
+  // simulation they are no choice, or shrinking all choices to 0 would give two things one name.
+  virtual Bytes identifier() = 0;
 };
 
 }  // namespace keelson

@@ -49,6 +49,17 @@ TEST_P(RandomConformance, TheUpperHalfOfAWideBoundIsDrawnToo) {
   });
 }
 
+TEST_P(RandomConformance, NoIdentifierIsHandedOutTwice) {
+  run([](Host& host) {
+    std::set<Bytes> seen;
+    for (int i = 0; i < 1000; ++i) {
+      const Bytes identifier = host.env.random.identifier();
+      EXPECT_EQ(identifier.size(), 16u);
+      EXPECT_TRUE(seen.insert(identifier).second);
+    }
+  });
+}
+
 TEST_P(RandomConformance, AskingTwiceForAPurposeContinuesItsStream) {
   run([](Host& host) {
     const auto once = host.env.random.stream("purpose");

@@ -90,6 +90,12 @@ class CountingChance : public RandomSource {
     };
     return std::make_unique<Stream>(next_);
   }
+  Bytes identifier() override {
+    Bytes octets;
+    append_u64(octets, ++next_);
+    append_u64(octets, 0);
+    return octets;
+  }
 
  private:
   std::uint64_t next_ = 0;

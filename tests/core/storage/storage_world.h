@@ -49,6 +49,7 @@ class StorageWorld {
     std::unique_ptr<Random> stream(std::string_view) override {
       return std::make_unique<Stream>(++streams_ * 0x9e37'79b9'7f4a'7c15);
     }
+    Bytes identifier() override { return Bytes(16, '\0'); }
 
    private:
     std::uint64_t streams_ = 0;
