@@ -104,9 +104,7 @@ Summary merge(const std::vector<Summary>& scenarios) {
       all.faults[kind].injected += count.injected;
       all.faults[kind].effective += count.effective;
     }
-    for (const auto& [name, count] : each.reached) {
-      all.reached[each.scenario + ": " + name] += count;
-    }
+    for (const auto& [name, count] : each.reached) all.reached[name] += count;
   }
   return all;
 }
