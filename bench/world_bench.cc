@@ -128,8 +128,8 @@ int main(int argc, char** argv) {
     scenarios::FaultProfile profile;
     profile.may_be_calm = false;
     profile.slot = std::chrono::seconds(2);
-    // At least 20 object operations a virtual second that succeed, and a probe for each listener and
-    // node that is answered: what faults hold up is asked for again.
+    // At least 20 object operations a virtual second that succeed, and a probe for each listener
+    // and node that is answered: what faults hold up is asked for again.
     bench::storm("loaded", span > 0 ? span : 300,
                  {.profile = profile,
                   .probe_interval = milliseconds(700),

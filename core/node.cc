@@ -84,13 +84,17 @@ class Node::Listeners {
             api::Metrics& metrics)
       : env_(env), config_(config), metrics_(metrics),
         s3_probes_(env.clock, &coordinator, metrics,
-                   {.style = api::ProbeStyle::data, .listener = "s3", .budget = config.probe_timeout}),
+                   {.style = api::ProbeStyle::data,
+                    .listener = "s3",
+                    .budget = config.probe_timeout}),
         dynamodb_probes_(env.clock, &coordinator, metrics,
                          {.style = api::ProbeStyle::data,
                           .listener = "dynamodb",
                           .budget = config.probe_timeout}),
         sqs_probes_(env.clock, &coordinator, metrics,
-                    {.style = api::ProbeStyle::sqs, .listener = "sqs", .budget = config.probe_timeout}),
+                    {.style = api::ProbeStyle::sqs,
+                     .listener = "sqs",
+                     .budget = config.probe_timeout}),
         s3_(env.clock, env.random, coordinator,
             config.credentials.empty() ? nullptr : &config.credentials,
             {.region = config.region, .domains = {}}),
@@ -198,6 +202,7 @@ void Node::build_groups() {
   options.heartbeat_interval = config_.heartbeat_interval;
   options.election_timeout = config_.election_timeout;
   options.lease = config_.lease;
+  options.append_bytes_max = config_.append_bytes_max;
   raft::TransportOptions transport_options{
       .self = config_.node_id,
       .cluster_id = config_.cluster_id,

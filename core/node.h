@@ -51,7 +51,8 @@ struct NodeConfig {
   Duration probe_timeout = std::chrono::seconds(1);    // 100 ms to 2 s.
   Duration request_timeout = std::chrono::seconds(10);
   // An orderly stop: probes are red for the grace while everything is still served, so that
-  // balancers look elsewhere first; from the request to stop to the end it takes the timeout at most.
+  // balancers look elsewhere first; from the request to stop to the end it takes the timeout at
+  // most.
   Duration drain_grace = std::chrono::seconds(1);
   Duration drain_timeout = std::chrono::seconds(10);
   // Requests are given up when the disk cannot sync for this long at start.
@@ -61,6 +62,7 @@ struct NodeConfig {
   std::string region = "us-east-1";
 
   std::uint64_t wal_segment_bytes = 64 << 20;
+  std::size_t append_bytes_max = 1 << 20;  // Of one message to a follower; one entry always fits.
   std::size_t connections_max = 1024;  // Of each listener.
 };
 

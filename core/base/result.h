@@ -17,7 +17,7 @@ namespace keelson {
 // Each code exists because some caller reacts to it.
 enum class ErrorCode {
   timed_out,         // The deadline passed. What was asked may have happened, or may yet happen.
-  unavailable,       // It surely did not happen: refused, no leader, no connection. Retry elsewhere.
+  unavailable,       // It surely did not happen: refused, no leader, no connection.
   connection_lost,   // The stream broke. Bytes written before may or may not have arrived.
   not_leader,        // This node does not lead the group; nothing happened.
   invalid_argument,  // The caller's input is wrong; the message says what.

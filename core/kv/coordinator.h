@@ -41,7 +41,8 @@ class PeerCaller {
 struct CoordinatorOptions {
   NodeId self;
   std::vector<GroupId> groups;  // Sorted; the first is the default group.
-  // Between attempts when no leader is known or the known one refuses; a leader change ends it early.
+  // Between attempts when no leader is known or the known one refuses; a leader change ends it
+  // early.
   Duration retry_interval = std::chrono::milliseconds(50);
   std::size_t batch_bytes_max = 4 << 20;
   // A node is ready when it has applied all but this many of the entries it knows to be committed.
@@ -72,8 +73,8 @@ class Coordinator : public Store, public Leadership {
   GroupId default_group() const { return options_.groups.front(); }
   GroupId group_of(BytesView route) const;
 
-  // What a peer's coordinator asks of this one; encoded ForwardRequest to encoded ForwardReply. Never
-  // passes it on.
+  // What a peer's coordinator asks of this one; encoded ForwardRequest to encoded ForwardReply.
+  // Never passes it on.
   Bytes serve_forwarded(BytesView request);
 
  private:

@@ -69,8 +69,8 @@ class RaftNode {
   void add_group(GroupId group, const Options& options, RecoveredGroup recovered,
                  StateMachine& state_machine);
   void start();
-  // Ends the loop and the log writer at once. Callers that wait get timed_out: what they asked for may
-  // yet happen.
+  // Ends the loop and the log writer at once. Callers that wait get timed_out: what they asked for
+  // may yet happen.
   void stop();
 
   // Takes a message from a peer; of an unknown group it is ignored. Never suspends.

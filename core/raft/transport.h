@@ -6,8 +6,8 @@
 // can be and dropped if they cannot: Raft repeats what matters.
 //
 // Grammar of the stream, integers little-endian:
-//   stream   := frame*                        the first frame of each direction is a hello
-//   frame    := length:u32 checksum:u64 payload    length = size of payload, checksum = hash64(payload)
+//   stream   := frame*                       the first frame of each direction is a hello
+//   frame    := length:u32 checksum:u64 payload       of the payload: its size, and its hash64
 //   payload  := kind:u8 body
 //   body     := hello:   version:u32 node_id:u64 cluster_id:bytes
 //             | raft:    group_id:u64 message           (messages.h: encode)

@@ -42,7 +42,8 @@ NodeConfig config_of(NodeId id, const DevOptions& options) {
   return config;
 }
 
-// Peers must know each other's ports before they listen, so the kernel is asked for free ones first.
+// Peers must know each other's ports before they listen, so the kernel is asked for free ones
+// first.
 Result<std::map<NodeId, Address>> choose_raft_addresses(RealNodes& nodes, std::size_t count) {
   std::map<NodeId, Address> addresses;
   std::vector<std::unique_ptr<Listener>> held;

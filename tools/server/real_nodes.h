@@ -22,7 +22,8 @@ class RealNodes {
   NodeConfig& config(std::size_t position) { return nodes_.at(position)->config; }
 
   // Starts every node, calls `on_started` when all serve, and returns when all have ended: by an
-  // orderly stop after SIGTERM or SIGINT, or because one could not start, which ends the others too.
+  // orderly stop after SIGTERM or SIGINT, or because one could not start, which ends the others
+  // too.
   Result<void> run(const std::function<void(const std::vector<Node*>&)>& on_started);
 
  private:

@@ -37,7 +37,8 @@ class FairSource {
       if (cost(i) < cost(chosen)) chosen = i;
     }
     ++total_given_;
-    return Job{.scenario = names_[chosen], .seed = seed(chosen, given_[chosen]++), .repro_path = {}};
+    const std::uint64_t nth = given_[chosen]++;
+    return Job{.scenario = names_[chosen], .seed = seed(chosen, nth), .repro_path = {}};
   }
 
   void on_outcome(const Outcome& outcome) {

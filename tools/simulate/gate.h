@@ -12,7 +12,7 @@ struct GateOptions {
   std::int64_t time_ms = 0;   // One of these two says when to stop: so long,
   std::uint64_t seeds = 0;    // or so many seeds in all.
   std::vector<std::string> scenarios;  // Empty: all.
-  std::string base;           // Fresh seeds derive from it: a commit id, so that a rerun is the same.
+  std::string base;           // Fresh seeds derive from it: a commit id, so a rerun is the same.
   std::uint64_t shard = 0;    // This is shard I of N: it takes every Nth seed.
   std::uint64_t shards = 1;
   std::size_t workers = 2;

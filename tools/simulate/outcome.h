@@ -32,7 +32,8 @@ struct Outcome {
   std::int64_t wall_ns = 0;
   std::uint64_t events = 0;
   std::map<std::string, FaultCount> faults = {};
-  std::map<std::string, std::uint64_t> reached = {};  // The scenario's must_reach with 0, where it is.
+  // By path; those that the scenario must reach are there with 0.
+  std::map<std::string, std::uint64_t> reached = {};
   std::map<std::string, std::uint64_t> counts = {};
 };
 

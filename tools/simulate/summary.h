@@ -30,7 +30,8 @@ struct Summary {
   static constexpr std::size_t kFailuresKept = 100;
 
   void add(const Outcome& outcome);
-  // Finds faults without effect and, if `judge_reached`, paths never taken. Call it once, at the end.
+  // Finds faults without effect and, if `judge_reached`, paths never taken. Call it once, at the
+  // end.
   void judge_vacuity(bool judge_reached);
   ExitCode exit_code() const;
 };

@@ -8,8 +8,8 @@
 
 namespace keelson::simulate {
 
-// Runs under the tripwire, with a CHECK handler that reports a failed CHECK as this run's failure by
-// `on_check` and ends the process.
+// Runs under the tripwire, with a CHECK handler that reports a failed CHECK as this run's failure
+// by `on_check` and ends the process.
 Outcome run_seed(const scenarios::Scenario& scenario, std::uint64_t seed, sim::Choices& choices,
                  const scenarios::RunOptions& options, void (*on_check)(const Outcome&));
 

@@ -1,6 +1,6 @@
-// WorkerPool: processes of this program that run seeds, so that a run that ends its process (a failed
-// CHECK, a sanitizer's report) is a finding and not the end of the campaign, and so that the same
-// seed can be run in two processes whose memory is laid out differently.
+// WorkerPool: processes of this program that run seeds, so that a run that ends its process (a
+// failed CHECK, a sanitizer's report) is a finding and not the end of the campaign, and so that the
+// same seed can be run in two processes whose memory is laid out differently.
 #pragma once
 
 #include <sys/types.h>
@@ -34,8 +34,8 @@ class WorkerPool {
   // REQUIRES: the worker is not busy.
   void begin(std::size_t worker, Job job);
 
-  // Waits until a busy worker is done, or `timeout_ms` has passed: then false. A worker that died is
-  // reported as a failure of oracle "process" and replaced.
+  // Waits until a busy worker is done, or `timeout_ms` has passed: then false. A worker that died
+  // is reported as a failure of oracle "process" and replaced.
   bool wait(int timeout_ms, const std::function<void(std::size_t worker, Outcome)>& done);
 
  private:

@@ -41,7 +41,8 @@ class WorldOfNodes {
           if (number == 0) return false;
           for (std::size_t each = 1; each <= cluster_.size(); ++each) {
             Node* const node = cluster_.node(each);
-            if (node == nullptr || node->raft().core(group).leader() != NodeId(number)) return false;
+            if (node == nullptr) return false;
+            if (node->raft().core(group).leader() != NodeId(number)) return false;
           }
           return true;
         },
