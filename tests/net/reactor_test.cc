@@ -139,16 +139,19 @@ TEST_F(ReactorTest, ASignalCallsBackOnTheLoopEveryTime) {
   });
 }
 
-// Two pipes become readable at once. Whoever is told first forgets the other.
-TEST_F(ReactorTest, AWatcherThatIsForgottenIsNotToldOfAnEventThatWasAlreadyFetched) {
+// Two pipes become readable at once. Whoever is told first forgets the other, and has a quiet pipe
+// watched that takes the other's place.
+TEST_F(ReactorTest, AnEventThatWasAlreadyFetchedReachesNeitherAForgottenWatcherNorItsSuccessor) {
   struct End final : Reactor::Watcher {
     void on_events(std::uint32_t) override { on_told(); }
     std::function<void()> on_told;
     Reactor::Watch watch;
     int pipe[2];
   };
-  End ends[2];
+  End ends[2], successor;
   int told = 0;
+  ASSERT_EQ(pipe(successor.pipe), 0);
+  successor.on_told = [] { ADD_FAILURE() << "told of another's event"; };
   const auto forget = [&](End& end) {
     reactor_.forget(end.watch);
     close(end.pipe[0]);
@@ -157,7 +160,10 @@ TEST_F(ReactorTest, AWatcherThatIsForgottenIsNotToldOfAnEventThatWasAlreadyFetch
     ASSERT_EQ(pipe(ends[i].pipe), 0);
     ends[i].watch = reactor_.watch(ends[i].pipe[0], EPOLLIN, ends[i]);
     ends[i].on_told = [&, i] {
-      if (++told == 1) forget(ends[1 - i]);
+      if (++told > 1) return;
+      forget(ends[1 - i]);
+      successor.watch = reactor_.watch(successor.pipe[0], EPOLLIN, successor);
+      EXPECT_EQ(successor.watch.slot, ends[1 - i].watch.slot);
     };
   }
   End* survivor = nullptr;
@@ -168,7 +174,8 @@ TEST_F(ReactorTest, AWatcherThatIsForgottenIsNotToldOfAnEventThatWasAlreadyFetch
     survivor = fcntl(ends[0].pipe[0], F_GETFD) >= 0 ? &ends[0] : &ends[1];
   });
   forget(*survivor);
-  for (const End& end : ends) close(end.pipe[1]);
+  forget(successor);
+  for (const int end : {ends[0].pipe[1], ends[1].pipe[1], successor.pipe[1]}) close(end);
 }
 
 TEST_F(ReactorTest, AReportAskedForComesInTheNextTurnUnlessForgotten) {
