@@ -1,4 +1,4 @@
-// Tested by tests/core/node/.
+// Tested by tests/core/node/ and every scenario.
 #include "core/node.h"
 
 #include <fmt/format.h>

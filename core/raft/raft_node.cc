@@ -1,4 +1,4 @@
-// Tested by tests/core/node/raft_node_test.cc.
+// Tested by tests/core/node/coordinator_test.cc and every scenario.
 #include "core/raft/raft_node.h"
 
 #include <fmt/format.h>

@@ -1,0 +1,125 @@
+"""Runs keelson-sim as its users do and holds it to the contract of its flags and exit codes.
+
+usage: keelson_sim_test.py PATH_TO_KEELSON_SIM
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = os.path.abspath(sys.argv.pop(1))
+
+
+def run(*arguments, expect=None, **options):
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=300,
+                          stdin=subprocess.DEVNULL, **options)
+    if expect is not None and done.returncode != expect:
+        raise AssertionError(f"{arguments}: exit {done.returncode}, not {expect}\n"
+                             f"{done.stdout}\n{done.stderr}")
+    return done
+
+
+class KeelsonSim(unittest.TestCase):
+    def test_list_names_each_scenario_with_its_promise(self):
+        lines = run("list", expect=0).stdout.splitlines()
+        names = [line.split()[0] for line in lines]
+        for name in ("leader_probe", "default_group", "probe_bounds", "s3_register",
+                     "election_storm", "one_way_partition", "clock_drift", "pause", "canary"):
+            self.assertIn(name, names)
+        for line in lines:
+            self.assertGreater(len(line.split()), 5, line)
+
+    def test_a_seed_gives_one_digest_whatever_the_process_and_its_memory_layout(self):
+        commands = [[PROGRAM], ["setarch", "-R", PROGRAM]]
+        digests = set()
+        for command in commands * 2:
+            done = subprocess.run([*command, "run", "leader_probe", "--seed", "42", "--json"],
+                                  capture_output=True, text=True, timeout=100)
+            digests.add(json.loads(done.stdout)["digest"])
+        self.assertEqual(len(digests), 1, digests)
+
+    def test_a_trace_does_not_change_the_run(self):
+        plain = json.loads(run("run", "pause", "--seed", "5", "--json", expect=0).stdout)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "trace")
+            traced = json.loads(run("run", "pause", "--seed", "5", "--json", "--trace", path,
+                                    expect=0).stdout)
+            with open(path, encoding="utf-8") as trace:
+                self.assertIn("raft: g0: term", trace.read())
+        self.assertEqual(plain["digest"], traced["digest"])
+
+    def test_the_canary_fails_and_names_seeds_that_fail_again(self):
+        done = run("run", "canary", "--seeds", "200", "--json", expect=1)
+        failures = json.loads(done.stdout)["failures"]
+        self.assertGreater(len(failures), 5)
+        self.assertLess(len(failures), 150)
+        first = failures[0]
+        words = first["repeat"].split()[1:]
+        again = json.loads(run(*words, "--json", expect=1).stdout)["failures"][0]
+        self.assertEqual((again["oracle"], again["message"], again["fingerprint"]),
+                         (first["oracle"], first["message"], first["fingerprint"]))
+
+    def test_a_repro_file_replays_the_same_failure_to_the_digest(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = run("run", "canary", "--seeds", "200", "--until-failure", "--json",
+                       "--out", folder, expect=1)
+            failure = json.loads(done.stdout)["failures"][0]
+            repro = os.path.join(folder, f"canary-{failure['seed']}.repro")
+            one = json.loads(run("run", "canary", "--seed", str(failure["seed"]), "--json",
+                                 expect=1).stdout)
+            replayed = run("replay", repro, expect=1).stdout
+            self.assertIn(one["digest"], replayed)
+            self.assertIn("the same failure as recorded", replayed)
+
+    def test_a_repro_of_a_whole_cluster_replays_to_the_digest(self):
+        # Nothing fails here; the worker protocol writes the file all the same.
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "run.repro")
+            worker = subprocess.run([PROGRAM, "worker"], input=f"leader_probe 42 {path}\n",
+                                    capture_output=True, text=True, timeout=100)
+            digest = json.loads(worker.stdout)["digest"]
+            self.assertIn(f"{digest:016x}", run("replay", path, expect=0).stdout)
+
+    def test_every_seed_of_a_gate_runs_twice_and_all_is_reported(self):
+        with tempfile.TemporaryDirectory() as folder:
+            junit = os.path.join(folder, "junit.xml")
+            done = run("gate", "--seeds", "24", "--scenario", "pause", "--scenario",
+                       "one_way_partition", "--json", "--junit", junit, "--out", folder)
+            summary = json.loads(done.stdout)
+            self.assertEqual(summary["seeds"], 24)
+            self.assertEqual(summary["divergences"], [])
+            self.assertEqual(summary["failures"], [])
+            with open(junit, encoding="utf-8") as file:
+                self.assertEqual(file.read().count("<testcase"), 2)
+
+    def test_shards_split_the_seeds(self):
+        def digest(*arguments):
+            done = run("gate", "--seeds", "4", "--scenario", "pause", "--json", *arguments)
+            return json.loads(done.stdout)["digest"]
+        whole = digest()
+        self.assertEqual(whole, digest())
+        self.assertNotEqual(digest("--shard", "0/2"), digest("--shard", "1/2"))
+
+    def test_bad_usage_is_named_and_exits_2(self):
+        for arguments, word in ((("run", "no_such"), "no_such"),
+                                (("run", "pause", "--no-such-flag"), "--no-such-flag"),
+                                (("replay", "/does/not/exist"), "/does/not/exist"),
+                                (("gate", "--time", "soon"), "soon"),
+                                (("gate", "--shard", "3/2"), "3/2"),
+                                (("gate", "--scenario", "no_such"), "no_such"),
+                                ((), "subcommand")):
+            done = run(*arguments, expect=2)
+            self.assertIn(word, done.stdout + done.stderr)
+
+    def test_a_damaged_repro_names_its_line(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".repro") as file:
+            file.write("keelson-repro 1\nscenario: canary\n\nnet/a>b/delay zero 1\n")
+            file.flush()
+            done = run("replay", file.name, expect=2)
+            self.assertIn("line 4", done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
