@@ -52,7 +52,7 @@ api::HttpResponse only_reads() {
 }
 
 json::object to_json(const MemberStatus& member) {
-  return {{"id", member.id.value},
+  return {{"id", to_string(member.id)},
           {"role", member.role},
           {"match_index", member.match_index.value}};
 }
@@ -60,8 +60,8 @@ json::object to_json(const MemberStatus& member) {
 json::object to_json(const GroupStatus& group) {
   json::array members;
   for (const MemberStatus& member : group.members) members.push_back(to_json(member));
-  return {{"group_id", group.group_id.value},
-          {"leader_id", group.leader_id ? json::value(group.leader_id->value) : json::value()},
+  return {{"group_id", to_string(group.group_id)},
+          {"leader_id", group.leader_id ? json::value(to_string(*group.leader_id)) : json::value()},
           {"term", group.term.value},
           {"commit_index", group.commit_index.value},
           {"applied_index", group.applied_index.value},
@@ -105,7 +105,7 @@ api::HttpResponse AdminRouter::cluster_status() const {
   const ClusterStatus status = cluster_.status();
   json::array groups;
   for (const GroupStatus& group : status.groups) groups.push_back(to_json(group));
-  const json::object body = {{"node_id", status.node_id.value},
+  const json::object body = {{"node_id", to_string(status.node_id)},
                              {"version", status.version},
                              {"timestamp", api::iso_date(clock_.wall_ms())},
                              {"groups", std::move(groups)}};

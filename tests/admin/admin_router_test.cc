@@ -253,11 +253,11 @@ TEST_F(AdminRouterTest, TheClustersStatusIsWhatTheNodeSees) {
     EXPECT_EQ(response.headers.get("Content-Type"), "application/json; charset=utf-8");
     EXPECT_EQ(response.headers.get("Cache-Control"), "no-store");
     EXPECT_EQ(response.body,
-              R"({"node_id":2,"version":"0.1","timestamp":"1994-11-06T08:49:37.123Z","groups":[)"
-              R"({"group_id":0,"leader_id":2,"term":7,"commit_index":41,"applied_index":40,)"
-              R"("members":[{"id":1,"role":"voter","match_index":39},)"
-              R"({"id":2,"role":"voter","match_index":42}],"is_leader":true},)"
-              R"({"group_id":1,"leader_id":null,"term":3,"commit_index":0,"applied_index":0,)"
+              R"({"node_id":"n2","version":"0.1","timestamp":"1994-11-06T08:49:37.123Z","groups":[)"
+              R"({"group_id":"g0","leader_id":"n2","term":7,"commit_index":41,"applied_index":40,)"
+              R"("members":[{"id":"n1","role":"voter","match_index":39},)"
+              R"({"id":"n2","role":"voter","match_index":42}],"is_leader":true},)"
+              R"({"group_id":"g1","leader_id":null,"term":3,"commit_index":0,"applied_index":0,)"
               R"("members":[],"is_leader":false}]})");
     boost::json::parse(response.body);  // Throws, and fails the test, if it is no JSON.
   }
