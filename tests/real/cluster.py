@@ -100,17 +100,8 @@ class Cluster:
             return node.request("s3", "GET", "/healthz", timeout=1.0).status == 200
         wait_until(f"{node} serves", served, seconds)
 
-    def node(self, name):
-        return next(node for node in self.nodes if node.name == name)
-
     def others(self, *nodes):
         return [node for node in self.nodes if node not in nodes]
-
-    def wait_leader(self, among=None, seconds=20):
-        """The node that says yes; waits for one."""
-        def green():
-            return next((n for n in among or self.nodes if n.probe_leader().status == 200), None)
-        return wait_until("some node answers the leader probe with 200", green, seconds)
 
     def wait_settled(self, seconds=30):
         """Waits until one node says yes, all others no, and every node is ready; returns the one."""
