@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <vector>
 
 #include "sim/sim_random.h"
@@ -116,11 +117,27 @@ TEST(ChoicesTest, AFixedChoiceThatIsNotAskedForOrDoesNotFitIsUnmatched) {
 TEST(ChoicesTest, AMachinesChanceGoesOnWhereItsPurposeLeftOff) {
   Choices choices(6);
   Choices same(6);
-  SimRandomSource random(choices, "n1");
+  SimRandomSource random(choices, "n1", 1);
   ChoiceStream& expected = same.stream("random/n1/raft/election");
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(random.stream("raft/election")->below(1000), expected.choose(1000));
   }
+}
+
+TEST(ChoicesTest, IdentifiersDifferBetweenMachinesIncarnationsAndCallsAndAreNoChoices) {
+  Choices choices(6, Choices::Recording::on);
+  std::set<Bytes> seen;
+  for (const char* const machine : {"n1", "n2"}) {
+    for (std::uint64_t incarnation = 1; incarnation <= 2; ++incarnation) {
+      SimRandomSource random(choices, machine, incarnation);
+      for (int i = 0; i < 10; ++i) {
+        const Bytes identifier = random.identifier();
+        EXPECT_EQ(identifier.size(), 16u);
+        EXPECT_TRUE(seen.insert(identifier).second);
+      }
+    }
+  }
+  EXPECT_EQ(choices.drawn(), 0u);
 }
 
 }  // namespace
