@@ -168,9 +168,34 @@ class Node::Listeners {
 };
 
 Node::Node(Env& env, NodeConfig config, raft::RaftObserver* observer)
-    : env_(env), config_(std::move(config)), observer_(observer) {}
+    : env_(env), config_(std::move(config)), observer_(observer) {
+  metrics_.before_rendering([this] { refresh_metrics(); });
+}
 
 Node::~Node() = default;
+
+void Node::refresh_metrics() {
+  if (!raft_) return;
+  for (const GroupId group : raft_->groups()) {
+    const api::Metrics::Labels labels{{"group", to_string(group)}};
+    const raft::Raft& core = raft_->core(group);
+    const auto set = [&](const char* name, const char* help, std::uint64_t value) {
+      metrics_.gauge(name, help, labels).set(static_cast<std::int64_t>(value));
+    };
+    set("keelson_raft_term", "Current term", core.current_term().value);
+    set("keelson_raft_is_leader", "1 while this node believes it leads the group",
+        core.role() == raft::Role::leader ? 1 : 0);
+    set("keelson_raft_commit_index", "Commit index", core.commit_index().value);
+    set("keelson_raft_applied_index", "Last applied index", raft_->last_applied(group).value);
+    set("keelson_raft_last_log_index", "Last index of the log", core.last_log_index().value);
+  }
+  const auto rounds = raft_->read_rounds(coordinator_->default_group());
+  metrics_.counter("keelson_probe_rounds_total",
+                   "Quorum rounds of the default group begun for probes and reads")
+      .set_total(rounds.begun);
+  metrics_.counter("keelson_probe_shared_total", "Probes and reads that shared such a round")
+      .set_total(rounds.shared);
+}
 
 Result<void> Node::start() {
   TRY(validate(config_));

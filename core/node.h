@@ -109,6 +109,7 @@ class Node : private raft::TransportHandler {
   Result<void> open_log();
   void build_groups();
   Result<void> open_listeners();
+  void refresh_metrics();
 
   Env& env_;
   const NodeConfig config_;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/check.h"
@@ -36,6 +37,8 @@ struct RaftNode::Group {
   // Callers that wait, each on its own stack.
   std::map<LogIndex, Proposal*> proposals;
   std::multimap<ReadToken, PendingRead*> reads;
+  ReadToken last_token;
+  ReadRounds read_rounds;
   WaitQueue applied_changed;
 
   // What was last told to those who watch the leader.
@@ -130,6 +133,10 @@ RaftNode::Group& RaftNode::find(GroupId group) const {
 
 const Raft& RaftNode::core(GroupId group) const { return find(group).core; }
 LogIndex RaftNode::last_applied(GroupId group) const { return find(group).last_applied; }
+
+RaftNode::ReadRounds RaftNode::read_rounds(GroupId group) const {
+  return find(group).read_rounds;
+}
 
 std::vector<GroupId> RaftNode::groups() const {
   std::vector<GroupId> ids;
@@ -310,6 +317,8 @@ Result<LogIndex> RaftNode::confirm_leadership(GroupId id, Deadline deadline) {
   const auto token = group.core.read_index(env_.clock.now());
   if (!token) return Error{ErrorCode::not_leader, fmt::format("not leader of {}", to_string(id))};
   work_.notify_one();
+  ++(*token > group.last_token ? group.read_rounds.begun : group.read_rounds.shared);
+  group.last_token = std::max(group.last_token, *token);
   PendingRead read(env_.scheduler, group, *token);
   while (!read.is_decided) {
     if (!read.decided.wait(deadline) && !read.is_decided) {

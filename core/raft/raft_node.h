@@ -97,6 +97,13 @@ class RaftNode {
   LogIndex last_applied(GroupId group) const;
   std::vector<GroupId> groups() const;
 
+  // For metrics: quorum rounds begun because somebody asked, and calls that shared one.
+  struct ReadRounds {
+    std::uint64_t begun = 0;
+    std::uint64_t shared = 0;
+  };
+  ReadRounds read_rounds(GroupId group) const;
+
   // How many callers wait in propose and confirm_leadership, for leak checks.
   std::size_t waiting_callers() const;
 
