@@ -55,8 +55,7 @@ struct NodeConfig {
   // most.
   Duration drain_grace = std::chrono::seconds(1);
   Duration drain_timeout = std::chrono::seconds(10);
-  // Requests are given up when the disk cannot sync for this long at start.
-  Duration start_timeout = std::chrono::seconds(60);
+  Duration start_timeout = std::chrono::seconds(60);  // For opening the data directory.
 
   api::Credentials credentials;  // Empty: requests need no signature.
   std::string region = "us-east-1";

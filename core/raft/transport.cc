@@ -95,7 +95,7 @@ struct Transport::PendingCall {
 
 Transport::Transport(Env& env, TransportOptions options, TransportHandler& handler)
     : env_(env), options_(std::move(options)), handler_(handler), calls_(env.scheduler),
-      fibers_(env.scheduler) {
+      greetings_(env.scheduler), fibers_(env.scheduler) {
   CHECK(!options_.peers.contains(options_.self));
   for (const auto& [id, address] : options_.peers) {
     peers_.emplace(id, std::make_unique<Peer>(env.scheduler, id, address));
@@ -118,6 +118,7 @@ Result<void> Transport::start(const Address& listen_address) {
 void Transport::stop() {
   calls_.stop();
   fibers_.stop();
+  greetings_.stop();
   for (const auto& [id, peer] : peers_) peer->session.stop();
 }
 
@@ -181,7 +182,8 @@ void Transport::accept_loop() {
       env_.scheduler.sleep_for(options_.redial_interval);
       continue;
     }
-    fibers_.spawn("peer greeting", [this, connection = *std::move(accepted)]() mutable {
+    if (greetings_.size() >= options_.greetings_max) continue;  // Closed without a word.
+    greetings_.spawn("peer greeting", [this, connection = *std::move(accepted)]() mutable {
       greet(std::move(connection));
     });
   }

@@ -59,6 +59,7 @@ struct TransportOptions {
   Duration redial_interval = std::chrono::milliseconds(100);
   std::size_t frame_bytes_max = 16 << 20;
   std::size_t outgoing_bytes_max = 32 << 20;  // Queued to one peer; beyond, messages are dropped.
+  std::size_t greetings_max = 64;           // Connections that have not said who they are.
   std::size_t incoming_calls_max = 256;       // Served at once; beyond, refused.
 };
 
@@ -126,8 +127,9 @@ class Transport {
   std::uint64_t next_request_id_ = 1;
 
   Bytes scratch_;     // A message being encoded; kept for its capacity.
-  TaskGroup calls_;   // Incoming calls being served.
-  TaskGroup fibers_;  // Accepting, dialling, sessions.
+  TaskGroup calls_;      // Incoming calls being served.
+  TaskGroup greetings_;  // Accepted connections whose hello is awaited.
+  TaskGroup fibers_;     // Accepting, dialling, the sessions dialled.
 };
 
 }  // namespace keelson::raft
