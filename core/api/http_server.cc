@@ -236,7 +236,9 @@ HttpServer::Reading HttpServer::read_request(Session& session) {
 // Reads at least one octet more; false at the end of the stream, when it broke, or at the deadline.
 bool HttpServer::fill(Session& session, Deadline deadline, ErrorCode& why) {
   if (session.begin > 0) {
-    session.buffer.erase(0, session.begin);
+    // Only what is unread moves; the room behind it stays as it is.
+    const BytesView unread = session.unread();
+    std::copy(unread.begin(), unread.end(), session.buffer.begin());
     session.end -= session.begin;
     session.begin = 0;
   }
