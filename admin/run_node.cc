@@ -59,7 +59,7 @@ Result<void> run_node(Env& env, const NodeConfig& config, const RunNodeHooks& ho
                                          api::ProbeOptions{.style = api::ProbeStyle::admin,
                                                            .listener = "admin",
                                                            .budget = config.probe_timeout});
-  router = std::make_unique<admin::AdminRouter>(*probes, *view, env.clock, nullptr);
+  router = std::make_unique<admin::AdminRouter>(*probes, *view, env.clock, hooks.console);
   TRY(node.serve("admin", config.admin_listen, *router));
 
   if (hooks.on_started) hooks.on_started(node);

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "admin/static_bundle.h"
 #include "core/node.h"
 
 namespace keelson {
@@ -13,10 +14,13 @@ struct RunNodeHooks {
   std::function<void(Node&)> on_started = {};
   // Outlives the node; may be null.
   raft::RaftObserver* observer = nullptr;
+  // The console's files, served by the admin listener. Outlives the node; null: there is none.
+  const admin::StaticBundle* console = nullptr;
 };
 
-// Runs a node until env.stop_requested is set and then drains it within config.drain_timeout. Returns
-// an error if it cannot start: those of Node::start. May suspend for as long as the node lives.
+// Runs a node until env.stop_requested is set and then drains it within config.drain_timeout.
+// Returns an error if it cannot start: those of Node::start. May suspend for as long as the node
+// lives.
 Result<void> run_node(Env& env, const NodeConfig& config, const RunNodeHooks& hooks = {});
 
 }  // namespace keelson

@@ -24,7 +24,10 @@ Address Cluster::address(std::size_t node, int port) { return fmt::format("n{}:{
 
 Cluster::Cluster(sim::World& world, std::size_t nodes, const NodeConfig& config,
                  ApplyObserver* observer)
-    : world_(world), config_(config), nodes_(nodes) {
+    : world_(world), config_(config),
+      console_(std::map<std::string, Bytes>{
+          {"index.html", "<!doctype html><title>Keelson</title>"}}),
+      nodes_(nodes) {
   CHECK(nodes == config.peers.size());
   for (std::size_t number = 1; number <= nodes; ++number) {
     sim::Machine& machine = world_.add_machine(fmt::format("n{}", number));
@@ -59,7 +62,8 @@ void Cluster::start() {
       const auto ended = run_node(env, config, {.on_started = [&](Node& node) {
                                                   registration.place = &node;
                                                 },
-                                                .observer = observers_[number - 1].get()});
+                                                .observer = observers_[number - 1].get(),
+                                                .console = &console_});
       if (!ended) start_failure_ = fmt::format("n{}: {}", number, ended.error().message);
     });
   }

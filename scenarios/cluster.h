@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/static_bundle.h"
 #include "core/node.h"
 #include "sim/machine.h"
 #include "sim/world.h"
@@ -18,8 +19,8 @@ constexpr int kDynamodbPort = 9001;
 constexpr int kSqsPort = 9002;
 constexpr int kAdminPort = 8080;
 
-// Tells of which machine an entry was applied. Only for state machine safety and digests: what a node
-// says of itself proves nothing about what it told its clients.
+// Tells of which machine an entry was applied. Only for state machine safety and digests: what a
+// node says of itself proves nothing about what it told its clients.
 class ApplyObserver {
  public:
   virtual ~ApplyObserver() = default;
@@ -56,6 +57,7 @@ class Cluster {
 
   sim::World& world_;
   const NodeConfig config_;
+  const admin::StaticBundle console_;
   std::vector<sim::Machine*> machines_;
   std::vector<Node*> nodes_;
   std::vector<std::unique_ptr<Observer>> observers_;

@@ -61,6 +61,11 @@ void Nemesis::set_conditions() {
   }
 }
 
+void Nemesis::strike(const FaultAction& action) {
+  CHECK(is_valid(action, states_.size()));
+  if (!over_) begin(action);
+}
+
 void Nemesis::heal_everything() {
   over_ = true;
   on_links_.clear();
@@ -324,7 +329,9 @@ bool Nemesis::begin_on_process(const FaultAction& action) {
       return true;
     case FaultKind::stop:
       keep_down(action.targets[0]);
-      if (node(action.targets[0]).is_running()) node(action.targets[0]).request_stop();
+      if (!node(action.targets[0]).is_running()) return true;
+      if (targets_.before_stop) targets_.before_stop(action.targets[0]);
+      node(action.targets[0]).request_stop();
       return true;
     case FaultKind::crash_loop:
       crash_again(action, world_.now() + action.duration);

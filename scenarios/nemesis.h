@@ -26,6 +26,8 @@ struct NemesisTargets {
   std::vector<sim::Machine*> clients;  // For cut_clients.
   // The position of the node that was last seen to become leader; may be empty.
   std::function<std::optional<std::size_t>()> leader;
+  // Called before a running node is told to stop in good order; may be empty.
+  std::function<void(std::size_t node)> before_stop;
   // Called before a node starts again.
   std::function<void(std::size_t node)> before_restart;
   // Called when a process has ended that nobody ended from outside; may be empty. The nemesis
@@ -44,6 +46,9 @@ class Nemesis {
 
   // Sets the conditions, and schedules the actions from now on.
   void start();
+
+  // Does this too, now; nothing once the plan is over. REQUIRES: start() was called.
+  void strike(const FaultAction& action);
 
   // Ends the plan: every link, disk and machine is well, every node runs, conditions are healthy.
   // Clocks keep their drift. Nothing goes wrong afterwards.

@@ -45,7 +45,24 @@ std::optional<std::string> ProbeClaim::judge(const ProbeObservation& probe) {
                        to_string(reign->node), reign->term.value, say(reign->since),
                        to_string(probe.node), own->value);
   }
+  if (const auto told = told_to_stop_.find(probe.node);
+      told != told_to_stop_.end() && told->second < probe.start) {
+    return fmt::format("{}, but it had been told to stop at {}", answered, say(told->second));
+  }
+  if (!had_own_entry(probe)) {
+    return fmt::format("{}, but no majority held an entry of its term {}", answered, own->value);
+  }
   return std::nullopt;
+}
+
+// It may have answered in any term that it led between the probe's start and end.
+bool ProbeClaim::had_own_entry(const ProbeObservation& probe) const {
+  if (!is_established_) return true;
+  const auto oldest = last_term_led(probe.node, probe.start);
+  return std::any_of(reigns_.begin(), reigns_.end(), [&](const Reign& reign) {
+    return reign.node == probe.node && reign.since <= probe.end &&
+           (!oldest || reign.term >= *oldest) && is_established_(reign.term);
+  });
 }
 
 std::optional<Reign> ProbeClaim::latest() const {

@@ -7,8 +7,11 @@
 // never sees one that was not.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/raft/types.h"
@@ -39,8 +42,20 @@ class ProbeClaim {
   // REQUIRES: `now` does not go back between calls.
   void leads(NodeId node, raft::Term term, sim::TrueTime now);
 
+  // `node` was told to stop in good order: no probe that starts later may be answered 200 until it
+  // has started again.
+  void told_to_stop(NodeId node, sim::TrueTime now) { told_to_stop_.try_emplace(node, now); }
+  void started_again(NodeId node) { told_to_stop_.erase(node); }
+
+  // Says of a term whether an entry of it is durable on a majority, without which its leader does
+  // not know what is committed. Once this is set, a 200 without such an entry breaks the claim.
+  void demand_own_entry(std::function<bool(raft::Term)> is_established) {
+    is_established_ = std::move(is_established);
+  }
+
   // A sentence if `probe` breaks the claim: it was answered 200 although the node never led by its
-  // end, or although another node had led a higher term since before its start.
+  // end, or although another node had led a higher term since before its start; or it had been told
+  // to stop; or it had not committed an entry of a term that it led meanwhile.
   std::optional<std::string> judge(const ProbeObservation& probe);
 
   // Who was last seen to become leader with the highest term; the nemesis aims by it.
@@ -55,7 +70,11 @@ class ProbeClaim {
  private:
   std::optional<raft::Term> last_term_led(NodeId node, sim::TrueTime by) const;
 
+  bool had_own_entry(const ProbeObservation& probe) const;
+
   std::vector<Reign> reigns_;  // By time of the first AppendEntries.
+  std::map<NodeId, sim::TrueTime> told_to_stop_;
+  std::function<bool(raft::Term)> is_established_;
   std::uint64_t judged_ = 0;
   std::uint64_t answered_200_ = 0;
   std::uint64_t contested_200_ = 0;

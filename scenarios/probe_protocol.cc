@@ -146,10 +146,12 @@ std::vector<ProbeTarget> odd_probe_targets(std::string_view listener) {
   }
   // These leave the prefix, or only look like it: whoever answers, it is no leader's 200.
   for (const std::string& odd :
-       {"/" + base + "/leader", "/x/.." + base + "/leader", base + "x/leader",
-        base + "%2fleader", std::string("/HEALTHZ/LEADER"), "/." + base + "/leader"}) {
+       {"/" + base + "/leader", "/x/.." + base + "/leader", base + "%2fleader",
+        std::string("/HEALTHZ/LEADER"), "/." + base + "/leader"}) {
     targets.push_back({odd, ProbeExpectation::not_200});
   }
+  // On the admin listener every path outside of the prefix is the console's, which has a page.
+  if (listener != "admin") targets.push_back({base + "x/leader", ProbeExpectation::not_200});
   return targets;
 }
 

@@ -130,6 +130,7 @@ void RaftChecks::on_durable_entry(NodeId node, GroupId id, raft::LogIndex index,
   log.resize(index.value - 1);
   const raft::Term previous = log.empty() ? raft::Term() : log.back();
   log.push_back(term);
+  groups_[id].holders[term].insert(node);
   note_entry(groups_[id], id, node, index, term, hash, previous, now);
 }
 
@@ -168,6 +169,13 @@ void RaftChecks::on_restart(NodeId node) {
   for (auto& [key, member] : members_) {
     if (key.first == node) member.last_applied.reset();
   }
+}
+
+std::size_t RaftChecks::holders_of(GroupId id, raft::Term term) const {
+  const auto group = groups_.find(id);
+  if (group == groups_.end()) return 0;
+  const auto holders = group->second.holders.find(term);
+  return holders == group->second.holders.end() ? 0 : holders->second.size();
 }
 
 raft::LogIndex RaftChecks::highest_applied(GroupId id) const {

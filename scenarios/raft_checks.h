@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,6 +73,8 @@ class RaftChecks {
     std::uint64_t applied = 0;
   };
   const Seen& seen() const { return seen_; }
+  // How many nodes have ever made an entry of this term durable.
+  std::size_t holders_of(GroupId group, raft::Term term) const;
   // The highest index that some node has applied.
   raft::LogIndex highest_applied(GroupId group) const;
 
@@ -92,6 +95,7 @@ class RaftChecks {
   };
   struct Group {
     std::map<raft::Term, NodeId> leaders;
+    std::map<raft::Term, std::set<NodeId>> holders;  // Of a durable entry of the term.
     raft::Term highest_leader_term;
     std::vector<std::vector<SeenEntry>> entries;  // By index.
     std::vector<std::optional<Applied>> applied;  // By index.

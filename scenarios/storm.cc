@@ -40,7 +40,7 @@ Storm::Storm(RunContext& context, StormOptions options)
   s3_options.nodes = cluster_->size();
   s3_options.clients = std::max<std::size_t>(1, options_.s3_clients);
   s3_options.interval = options_.s3_interval;
-  s3_options.only_writes = options_.s3_only_writes;
+  s3_options.only_writes = options_.s3_only_writes || options_.broken_clocks;
   // Many clients need many objects, or the search for an order of theirs has no end.
   s3_options.keys_a_bucket = std::max<std::size_t>(2, options_.s3_clients);
   if (config_.group_count > 1) s3_options.buckets = {"bucket-a", "bucket-b", "bucket-c"};
@@ -50,7 +50,11 @@ Storm::Storm(RunContext& context, StormOptions options)
   targets.nodes = cluster_->machines();
   targets.clients = s3_->machines();
   targets.leader = [this] { return latest_leader(); };
+  targets.before_stop = [this](std::size_t node) {
+    claim_.told_to_stop(NodeId(node + 1), context_.world.now());
+  };
   targets.before_restart = [this](std::size_t node) {
+    claim_.started_again(NodeId(node + 1));
     log_taps_[node]->on_restart();
     raft_checks_.on_restart(NodeId(node + 1));
   };
@@ -90,6 +94,8 @@ NodeConfig Storm::draw_config() {
   if (lease && options_.leases) config.lease = config.election_timeout * 9 / 10;
   constexpr std::uint64_t kSegmentBytes[] = {64 << 20, 64 << 10, 4 << 10};
   config.wal_segment_bytes = kSegmentBytes[chance_.choose(3)];
+  constexpr std::size_t kAppendBytes[] = {1 << 20, 1 << 10, 1};
+  config.append_bytes_max = kAppendBytes[chance_.choose(3)];
   if (options_.adjust) options_.adjust(config);
   return config;
 }
@@ -98,14 +104,20 @@ FaultPlan Storm::draw_plan() {
   if (options_.plan) return *options_.plan;
   FaultProfile profile = options_.profile;
   profile.election_timeout = config_.election_timeout;
-  // A lease rests on clocks that run within a tenth of each other; a clock that stands still does not.
-  if (config_.lease > Duration::zero()) profile.set(FaultKind::freeze_clock, 0);
+  // A lease rests on clocks that run within a tenth of each other; a clock that stands still does
+  // not.
+  if (config_.lease > Duration::zero() && !options_.broken_clocks) {
+    profile.set(FaultKind::freeze_clock, 0);
+  }
   return draw_fault_plan(context_.choices, cluster_->size(), options_.safety_span, profile);
 }
 
 void Storm::add_oracles() {
   context_.world.network().set_tap(wire_tap_.get());
   raft_checks_.expect_durable_evidence();
+  claim_.demand_own_entry([this](raft::Term term) {
+    return raft_checks_.holders_of(GroupId(0), term) > cluster_->size() / 2;
+  });
   for (std::size_t number = 1; number <= cluster_->size(); ++number) {
     sim::Machine& machine = cluster_->machine(number);
     wire_tap_->add_node(machine, NodeId(number));
@@ -165,10 +177,32 @@ bool Storm::set_up() {
 
 void Storm::rage() {
   nemesis_->start();
+  if (options_.strike_leaders_per_thousand > 0) watch_for_leaders();
   context_.run_for(options_.safety_span);
   for (const auto& [kind, count] : nemesis_->begun()) {
     context_.report.count(name_of(kind), count);
   }
+}
+
+// Looks every millisecond whether somebody new leads.
+void Storm::watch_for_leaders() {
+  if (nemesis_->is_over()) return;
+  const auto leader = latest_leader();
+  if (leader && claim_.reigns().size() > reigns_seen_) {
+    reigns_seen_ = claim_.reigns().size();
+    if (chance_.chance(options_.strike_leaders_per_thousand * 1000)) strike_leader(*leader);
+  }
+  context_.world.at(context_.world.now() + milliseconds(1), [this] { watch_for_leaders(); });
+}
+
+void Storm::strike_leader(std::size_t leader) {
+  const Duration step = config_.election_timeout / 100;
+  const Duration delay = step * static_cast<std::int64_t>(chance_.choose(40));
+  FaultAction action;
+  action.kind = chance_.chance(700'000) ? FaultKind::isolate : FaultKind::crash;
+  action.duration = step * static_cast<std::int64_t>(50 + chance_.choose(350));
+  action.targets = {leader};
+  context_.world.at(context_.world.now() + delay, [this, action] { nemesis_->strike(action); });
 }
 
 void Storm::heal() {
@@ -187,7 +221,8 @@ void Storm::heal() {
   context_.world.trace().note(fmt::format("healed; {} nodes must serve", core_.size()));
 }
 
-// One node of the core answers 200, on all listeners, the others 503, and a write sent to it succeeds.
+// One node of the core answers 200, on all listeners, the others 503, and a write sent to it
+// succeeds.
 bool Storm::core_serves(Env& env) {
   std::optional<std::size_t> leader;
   for (const std::size_t position : core_) {
@@ -246,6 +281,7 @@ void Storm::stop_orderly() {
                            context_.world.now());
     });
     ++running;
+    claim_.told_to_stop(NodeId(position + 1), context_.world.now());
     machine.request_stop();
   }
   const auto limit = context_.world.now() + config_.drain_timeout + milliseconds(500);

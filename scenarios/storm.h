@@ -29,6 +29,12 @@ struct StormOptions {
   Duration liveness_bound = std::chrono::seconds(10);
   FaultProfile profile;
   bool leases = true;      // Drawn on in half of the runs.
+  // Clocks may stand still and run apart further than a lease allows for. Reads under a lease are
+  // not linearizable then, so the objects are only written.
+  bool broken_clocks = false;
+  // Of the leaders of the default group, this share is isolated or loses power soon after it was
+  // first heard: leaders that come and go leave the logs apart.
+  std::uint32_t strike_leaders_per_thousand = 0;
   bool probes = true;
   Duration probe_interval = std::chrono::milliseconds(100);
   std::size_t s3_clients = 2;
@@ -74,6 +80,8 @@ class Storm : public ApplyObserver {
   void add_oracles();
   void node_ended(std::size_t node, sim::EndReason reason, const std::string& why);
   bool core_serves(Env& env);
+  void watch_for_leaders();
+  void strike_leader(std::size_t leader);
 
   RunContext& context_;
   StormOptions options_;
@@ -88,6 +96,7 @@ class Storm : public ApplyObserver {
   std::unique_ptr<ProbeWorkload> probes_;
   std::unique_ptr<S3Workload> s3_;
   sim::Machine* judge_ = nullptr;     // A client machine of the liveness phase.
+  std::size_t reigns_seen_ = 0;
   std::vector<std::size_t> core_;     // Positions of the nodes that are healed.
 };
 

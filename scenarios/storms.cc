@@ -33,7 +33,7 @@ void default_group(RunContext& context) {
 
 void s3_register(RunContext& context) {
   run_storm(context, {.profile = whole_fault_model(),
-                      .probe_interval = milliseconds(400),
+                      .probes = false,
                       .s3_clients = 4,
                       .s3_interval = milliseconds(25)});
 }
@@ -82,6 +82,71 @@ void pause(RunContext& context) {
   run_storm(context, {.profile = profile, .probe_interval = milliseconds(40)});
 }
 
+// Nothing but quorum rounds may stand behind a probe here: clocks stop, or run at any speed, while
+// answers of followers are stalled on cut links and come late.
+void broken_clocks(RunContext& context) {
+  FaultProfile profile;
+  profile.none()
+      .set(FaultKind::isolate, 900)
+      .set(FaultKind::cut_receives, 500)
+      .set(FaultKind::partition, 300)
+      .set(FaultKind::hold_and_release, 300)
+      .set(FaultKind::pause, 300)
+      .set(FaultKind::freeze_clock, 900);
+  profile.bad_network_per_thousand = 800;
+  profile.bad_clocks_per_thousand = 500;
+  profile.drift_ppm_most = 300'000;
+  profile.leader_aim_per_thousand = 900;
+  profile.may_be_calm = false;
+  profile.slot = milliseconds(150);
+  run_storm(context, {.profile = profile,
+                      .broken_clocks = true,
+                      .probe_interval = milliseconds(20),
+                      .s3_interval = milliseconds(100)});
+}
+
+// Figure 8 of the Raft paper: leaders are struck as soon as they begin to replicate, entries of old
+// terms wait in logs, and each goes by itself.
+void figure_eight(RunContext& context) {
+  FaultProfile profile;
+  profile.none().set(FaultKind::isolate, 300).set(FaultKind::slow_disk, 500);
+  profile.bad_network_per_thousand = 800;
+  profile.leader_aim_per_thousand = 900;
+  profile.may_be_calm = false;
+  run_storm(context, {.groups = 1,
+                      .profile = profile,
+                      .leases = false,
+                      .strike_leaders_per_thousand = 900,
+                      .probe_interval = milliseconds(400),
+                      .s3_clients = 4,
+                      .s3_interval = milliseconds(5),
+                      .adjust = [](NodeConfig& config) { config.append_bytes_max = 1; }});
+}
+
+// What a lease could be wrong about: leaders are frozen while answers of followers wait for them,
+// and cut off before they hear of their successors. No probes, whose rounds would renew the lease.
+void lease_edges(RunContext& context) {
+  FaultProfile profile;
+  profile.none()
+      .set(FaultKind::pause, 900)
+      .set(FaultKind::isolate, 900)
+      .set(FaultKind::cut_receives, 500)
+      .set(FaultKind::hold_and_release, 300);
+  profile.bad_network_per_thousand = 800;
+  profile.bad_clocks_per_thousand = 500;
+  profile.drift_ppm_most = 40'000;
+  profile.leader_aim_per_thousand = 900;
+  profile.may_be_calm = false;
+  profile.slot = milliseconds(150);
+  run_storm(context, {.profile = profile,
+                      .probes = false,
+                      .s3_clients = 4,
+                      .s3_interval = milliseconds(15),
+                      .adjust = [](NodeConfig& config) {
+                        config.lease = config.election_timeout * 9 / 10;
+                      }});
+}
+
 const std::vector<std::string_view> kAlwaysReached = {
     "kv: forwarded to the leader",
     "raft: append rejected, backed up",
@@ -124,6 +189,21 @@ std::vector<Scenario> storms() {
        .promise = "A leader that was frozen for longer than its lease wakes up as no leader.",
        .must_reach = {"raft: leader stepped down without quorum"},
        .run = pause},
+      {.name = "broken_clocks",
+       .promise = "A leader probe trusts no clock: while clocks stop or race, and leases are on, a "
+                  "stale leader still never answers 200.",
+       .must_reach = {"probe: a 200 while a newer leader appeared"},
+       .run = broken_clocks},
+      {.name = "figure_eight",
+       .promise = "An entry of an earlier term is never taken for committed by counting its copies, "
+                  "however leaders come and go.",
+       .must_reach = {"raft: conflicting suffix truncated"},
+       .run = figure_eight},
+      {.name = "lease_edges",
+       .promise = "Reads under a lease stay linearizable when leaders are frozen and cut off at the "
+                  "worst of times.",
+       .must_reach = {"raft: read under a lease"},
+       .run = lease_edges},
   };
 }
 
