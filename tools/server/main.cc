@@ -29,7 +29,18 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   dev->add_flag("--json", dev_options.json, "Print the addresses as one line of JSON");
 
-  CLI11_PARSE(app, argc, argv);
+  auto arguments = keelson::server::expand_config({argv + 1, argv + argc});
+  if (!arguments) {
+    fmt::print(stderr, "keelson: {}\n", arguments.error().message);
+    return 2;
+  }
+  try {
+    // CLI11 takes its arguments in reverse order.
+    std::vector<std::string> reversed(arguments->rbegin(), arguments->rend());
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
 
   const auto result =
       serve->parsed() ? keelson::server::serve(serve_options) : keelson::server::dev(dev_options);

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#define TOML_EXCEPTIONS 0
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <fstream>
+#include <set>
 #include <sstream>
+#include <toml++/toml.h>
 
 namespace keelson::server {
 
@@ -57,8 +60,9 @@ Result<NodeId> parse_node_id(const std::string& text, const std::string& flag) {
 }
 
 void add_serve_flags(CLI::App& app, ServeOptions& options) {
-  app.set_config("--config", "", "Read flags from a file: node-id = \"n1\", one a line");
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  // Expanded before the flags are parsed; here for --help.
+  app.add_option_function<std::string>(
+      "--config", [](const std::string&) {}, "Read flags from a TOML file: node-id = \"n1\", one a line");
   app.add_option("--node-id", options.node_id, "This node: n1, n2, ...")->required();
   app.add_option("--data-dir", options.data_dir, "Directory of this node's data")->required();
   app.add_option("--cluster-id", options.cluster_id, "Name of the cluster; others are refused")
@@ -91,6 +95,44 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
   app.add_option("--drain-timeout-ms", options.drain_timeout_ms,
                  "Bound of an orderly stop after SIGTERM")
       ->capture_default_str();
+}
+
+Result<std::vector<std::string>> expand_config(const std::vector<std::string>& arguments) {
+  std::vector<std::string> expanded;
+  std::string path;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--config" && i + 1 < arguments.size()) {
+      path = arguments[++i];
+    } else if (arguments[i].starts_with("--config=")) {
+      path = arguments[i].substr(std::string("--config=").size());
+    } else {
+      expanded.push_back(arguments[i]);
+    }
+  }
+  if (path.empty()) return expanded;
+  TRY(const std::string text, read_text_file(path, "--config"));
+  const toml::parse_result parsed = toml::parse(text);
+  if (!parsed) {
+    return wrong("--config", fmt::format("{}, line {}: {}", path,
+                                         parsed.error().source().begin.line,
+                                         parsed.error().description()));
+  }
+  const std::set<std::string> given(expanded.begin(), expanded.end());
+  for (const auto& [key, value] : parsed.table()) {
+    const std::string flag = "--" + std::string(key.str());
+    if (given.contains(flag)) continue;
+    if (const auto* boolean = value.as_boolean()) {
+      if (**boolean) expanded.push_back(flag);
+    } else if (const auto* number = value.as_integer()) {
+      expanded.insert(expanded.end(), {flag, std::to_string(**number)});
+    } else if (const auto* string = value.as_string()) {
+      expanded.insert(expanded.end(), {flag, **string});
+    } else {
+      return wrong("--config", fmt::format("{}: '{}' is neither text, number nor true or false",
+                                           path, key.str()));
+    }
+  }
+  return expanded;
 }
 
 Result<NodeConfig> to_config(const ServeOptions& options) {
