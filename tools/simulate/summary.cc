@@ -14,6 +14,9 @@ namespace json = boost::json;
 
 namespace {
 
+// A fault that was injected seldom may well have come to nothing each time.
+constexpr std::uint64_t kInjectedToJudge = 20;
+
 std::string seconds(std::int64_t ns) {
   return fmt::format("{}.{:03}", ns / 1'000'000'000, ns / 1'000'000 % 1000);
 }
@@ -49,7 +52,7 @@ void Summary::add(const Outcome& outcome) {
 
 void Summary::judge_vacuity(bool judge_reached) {
   for (const auto& [kind, count] : faults) {
-    if (count.injected > 0 && count.effective == 0) {
+    if (count.injected >= kInjectedToJudge && count.effective == 0) {
       vacuities.push_back(
           fmt::format("{}: {} was injected {} times and never had an effect", scenario, kind,
                       count.injected));
