@@ -106,8 +106,8 @@ class ProbeBounds {
     if (!holds) context_.report.fail("probe cost", kind, message, context_.world.now());
   }
 
-  // Claim 5. What the node sends without being asked is measured first; a burst may add nothing to it
-  // but the noise of one heartbeat.
+  // Claim 5. What the node sends without being asked is measured first; a burst may add nothing to
+  // it but the noise of one heartbeat.
   void follower_sends_nothing(std::size_t follower) {
     context_.run_for(seconds(1));
     const auto before_idle = messages_from(follower);
@@ -230,7 +230,8 @@ Scenario probe_bounds() {
   return {.name = "probe_bounds",
           .promise = "A probe costs a follower nothing and a leader a shared round, is answered "
                      "within its budget whatever is stuck, and is red from the moment of a drain.",
-          .must_reach = {"bounds: a follower was asked by many", "bounds: a leader was asked by many",
+          .must_reach = {"bounds: a follower was asked by many",
+                         "bounds: a leader was asked by many",
                          "bounds: a disk was stuck", "bounds: no peer was reachable",
                          "bounds: stopped with probes in flight",
                          "bounds: red before it stopped serving"},

@@ -47,8 +47,9 @@ class ProbeCaller {
     if (chance.chance(odd_per_thousand * 1000)) {
       return odd_targets[chance.choose(odd_targets.size())];
     }
-    if (chance.chance(150'000)) return targets[chance.choose(targets.size())];
-    return leader;
+    const bool another_probe = chance.chance(150'000);
+    if (!another_probe) return leader;
+    return targets[chance.choose(targets.size())];
   }
 
   const std::size_t node;
@@ -86,8 +87,9 @@ void ProbeWorkload::start() {
 void ProbeWorkload::probe_listener(Env& env, std::size_t node, const Listener& listener) {
   ProbeCaller caller(env, world_.choices(), node, listener);
   while (true) {
-    const auto most = static_cast<std::uint64_t>(2 * options_.interval.count());
-    env.scheduler.sleep_for(Duration(1 + caller.chance.choose(most)));
+    // Never less than half: a run whose choices are all 0 must end, too.
+    const auto spread = static_cast<std::uint64_t>(1 + options_.interval.count());
+    env.scheduler.sleep_for(options_.interval / 2 + Duration(1 + caller.chance.choose(spread)));
     if (!caller.chance.chance(800'000)) caller.client.close();  // The others are kept alive.
     probe_once(env, caller);
   }

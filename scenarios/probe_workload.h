@@ -1,6 +1,6 @@
-// Probe clients: on every listener of every node, GET and HEAD, the paths of the table and spellings
-// that must not work, kept-alive and new connections, good and bad manners. Each answer is judged
-// by the claim (probe_claim.h), by its octets and by its time (probe_protocol.h).
+// Probe clients: on every listener of every node, GET and HEAD, the paths of the table and
+// spellings that must not work, kept-alive and new connections, good and bad manners. Each answer
+// is judged by the claim (probe_claim.h), by its octets and by its time (probe_protocol.h).
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ const std::vector<Listener>& http_listeners();
 
 struct ProbeWorkloadOptions {
   std::size_t nodes = 3;
-  // Of one listener of one node, between the end of a call and the next: drawn up to twice this.
+  // Between a call to a listener and the next: half to one and a half of this.
   sim::Duration interval = std::chrono::milliseconds(100);
   std::uint32_t odd_path_per_thousand = 100;
   std::uint32_t bad_manners_per_thousand = 100;

@@ -58,8 +58,9 @@ void S3Workload::work(Env& env, std::uint32_t number) {
   Client client(env, world_.choices(), number);
   client.node = 1 + client.chance.choose(options_.nodes);
   while (!stopping_) {
-    const auto most = static_cast<std::uint64_t>(2 * options_.interval.count());
-    env.scheduler.sleep_for(Duration(1 + client.chance.choose(most)));
+    // Never less than half: a run whose choices are all 0 must end, too.
+    const auto spread = static_cast<std::uint64_t>(1 + options_.interval.count());
+    env.scheduler.sleep_for(options_.interval / 2 + Duration(1 + client.chance.choose(spread)));
     perform(client);
   }
   --working_;
@@ -103,7 +104,8 @@ void S3Workload::perform(Client& client) {
   manners.kind = static_cast<Manners::Kind>(
       client.chance.rarely(options_.bad_manners_per_thousand * 1000, 6));
   manners.pause = std::chrono::milliseconds(5);
-  if (client.chance.chance(100'000)) client.node = 1 + client.chance.choose(options_.nodes);
+  const bool moves = client.chance.chance(100'000);
+  if (moves) client.node = 1 + client.chance.choose(options_.nodes);
 
   auto& connection = client.connections[{client.node, bucket}];
   if (!connection) {

@@ -1,6 +1,6 @@
-// S3 clients: puts, conditional puts, gets and deletes of a few objects through any node, moving on to
-// another node when an answer is bad. What they asked and were told goes into a history, which must
-// be linearizable object by object.
+// S3 clients: puts, conditional puts, gets and deletes of a few objects through any node, moving on
+// to another node when an answer is bad. What they asked and were told goes into a history, which
+// must be linearizable object by object.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct S3WorkloadOptions {
   std::vector<std::string> buckets{"bucket-a"};
   std::size_t keys_a_bucket = 2;
   bool only_writes = false;  // Plain puts, for benchmarks.
-  sim::Duration interval = std::chrono::milliseconds(40);  // Of one client, drawn up to twice this.
+  sim::Duration interval = std::chrono::milliseconds(40);  // Half to one and a half of it.
   sim::Duration patience = std::chrono::milliseconds(1500);
   std::size_t value_bytes_most = 200;
   std::uint32_t bad_manners_per_thousand = 30;

@@ -141,8 +141,8 @@ void Storm::on_applied(const sim::Machine& machine, GroupId group, const raft::E
 void Storm::node_ended(std::size_t node, sim::EndReason reason, const std::string& why) {
   const sim::TrueTime now = context_.world.now();
   if (reason == sim::EndReason::fail_stopped) {
-    context_.report.fail("node end", "fail stop", fmt::format("n{} ended itself: {}", node + 1, why),
-                         now);
+    context_.report.fail("node end", "fail stop",
+                         fmt::format("n{} ended itself: {}", node + 1, why), now);
   }
   if (!cluster_->start_failure().empty()) {
     context_.report.fail("node end", "start", cluster_->start_failure(), now);

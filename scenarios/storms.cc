@@ -177,8 +177,8 @@ std::vector<Scenario> storms() {
        .must_reach = {"raft: conflicting suffix truncated"},
        .run = election_storm},
       {.name = "one_way_partition",
-       .promise = "A node that can speak but not hear, or hear but not speak, breaks no promise and "
-                  "holds nobody up for long.",
+       .promise = "A node that can speak but not hear, or hear but not speak, breaks no promise "
+                  "and holds nobody up for long.",
        .must_reach = {"raft: leader stepped down without quorum"},
        .run = one_way_partition},
       {.name = "clock_drift",
@@ -195,13 +195,13 @@ std::vector<Scenario> storms() {
        .must_reach = {"probe: a 200 while a newer leader appeared"},
        .run = broken_clocks},
       {.name = "figure_eight",
-       .promise = "An entry of an earlier term is never taken for committed by counting its copies, "
-                  "however leaders come and go.",
+       .promise = "An entry of an earlier term is never taken for committed by counting its "
+                  "copies, however leaders come and go.",
        .must_reach = {"raft: conflicting suffix truncated"},
        .run = figure_eight},
       {.name = "lease_edges",
-       .promise = "Reads under a lease stay linearizable when leaders are frozen and cut off at the "
-                  "worst of times.",
+       .promise = "Reads under a lease stay linearizable when leaders are frozen and cut off at "
+                  "the worst of times.",
        .must_reach = {"raft: read under a lease"},
        .run = lease_edges},
   };

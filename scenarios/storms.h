@@ -1,5 +1,5 @@
-// The cluster scenarios: storms that differ in what they stress. storms.cc has them all, since each is
-// a name, a promise and a few options.
+// The cluster scenarios: storms that differ in what they stress. storms.cc has them all, since each
+// is a name, a promise and a few options.
 #pragma once
 
 #include <vector>

@@ -62,7 +62,8 @@ Result<NodeId> parse_node_id(const std::string& text, const std::string& flag) {
 void add_serve_flags(CLI::App& app, ServeOptions& options) {
   // Expanded before the flags are parsed; here for --help.
   app.add_option_function<std::string>(
-      "--config", [](const std::string&) {}, "Read flags from a TOML file: node-id = \"n1\", one a line");
+      "--config", [](const std::string&) {},
+      "Read flags from a TOML file: node-id = \"n1\", one a line");
   app.add_option("--node-id", options.node_id, "This node: n1, n2, ...")->required();
   app.add_option("--data-dir", options.data_dir, "Directory of this node's data")->required();
   app.add_option("--cluster-id", options.cluster_id, "Name of the cluster; others are refused")

@@ -38,8 +38,8 @@ struct ServeOptions {
 // Adds the flags to `app`. The options outlive the app.
 void add_serve_flags(CLI::App& app, ServeOptions& options);
 
-// Replaces "--config FILE" among the arguments by what the TOML file says: its keys are the names of
-// flags, its values theirs; a flag that is given beside it wins. Errors: invalid_argument.
+// Replaces "--config FILE" among the arguments by what the TOML file says: its keys are the names
+// of flags, its values theirs; a flag that is given beside it wins. Errors: invalid_argument.
 Result<std::vector<std::string>> expand_config(const std::vector<std::string>& arguments);
 
 // Errors: invalid_argument, the message naming the flag.
