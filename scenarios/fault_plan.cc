@@ -136,7 +136,8 @@ FaultAction draw_action(sim::ChoiceStream& stream, FaultKind kind, std::size_t n
     case FaultKind::slow_disk: action.amount = between(stream, 5ms, 400ms); break;
     case FaultKind::crash_loop: action.amount = between(stream, 200us, 300ms); break;
     case FaultKind::step_wall_clock:
-      action.amount = between(stream, 10ms, 100s) * (stream.choose(2) == 0 ? 1 : -1);
+      action.amount = between(stream, 10ms, 100s);
+      if (stream.choose(2) == 1) action.amount = -action.amount;
       break;
     default: break;
   }

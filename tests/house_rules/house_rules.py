@@ -98,7 +98,9 @@ LINE_MAX = 100
 FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 80
 CHECKS_PER_1000_LINES = 20
-DRAWS = re.compile(r"(?:\.|->)(?:below|choose|chance|rarely)\s*\(")
+# Methods that draw, and calls of functions that are handed a stream to draw from.
+DRAWS = re.compile(r"(?:\.|->)(?:below|choose|chance|rarely)\s*\("
+                   r"|\b(?:between|pick(?:<[\w:]+>)?|draw_\w+)\s*\((?=\w*(?:stream|chance|swarm))")
 # Joined, so that this file does not break its own rule.
 MACHINES = "|".join(["wo" + "rk", "ho" + "me", "t" + "mp", "ro" + "ot", "Us" + "ers"])
 MACHINE_PATHS = re.compile(r"(?<![\w.~$}*-])/(?:" + MACHINES + ")/")

@@ -58,6 +58,7 @@ OFFENDERS = [
     ("function_size", "sim/a.cc", "namespace n {\nint f() {\n" + "  g();\n" * FUNCTION_LINES_MAX + "}\n}\n", 2),
     ("check_density", "sim/a.cc", "int f();\n" * 200, 0),
     ("two_draws", "sim/a.cc", "int f() { return g(a.below(2), b.below(3)); }\n", 1),
+    ("two_draws", "scenarios/a.cc", "int f() {\n  return between(stream, 1, 2) * (stream.choose(2) == 0 ? 1 : -1);\n}\n", 2),
     ("two_draws", "sim/a.cc", "int f() {\n  return s->choose(2) -\n      s->choose(3);\n}\n", 3),
     ("mutable_static", "sim/a.cc", "int f() {\n  static int calls = 0;\n  return ++calls;\n}\n", 2),
     ("mutable_static", "sim/a.cc", "int f() { return [] { static Cache cache(4); return 1; }(); }\n", 1),
