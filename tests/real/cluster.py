@@ -10,7 +10,7 @@ from collections import namedtuple
 from processes import free_ports, own_loopback_host, wait_until
 
 LISTENERS = ("s3", "dynamodb", "sqs", "admin")
-ELECTION_MS = 500
+ELECTION_MS = 1000  # Stalls of half a second are common where many tests share a core.
 HEARTBEAT_MS = 100
 DRAIN_GRACE_MS = 800
 DRAIN_TIMEOUT_MS = 5000

@@ -16,7 +16,7 @@ from probing import Prober, judge
 from processes import RealTest, main, require_programs, wait_until
 
 BUCKET = "cut"
-PATIENCE_S = 25
+PATIENCE_S = 30
 # How often the old leader must have been asked, and have denied, after its successor's first yes.
 DENIALS = 10
 # A busy machine's leader may fall by itself just before it is to be cut off.

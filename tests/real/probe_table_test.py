@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Every row of the probes' contract, asked with curl of every listener of a leader and a follower.
+"""Every row of the probes' contract, asked by curl of every listener of a leader and a follower.
 
 The leader may change under a busy machine, so a pass over the table counts only if leader and term
 are the same before and after it; else it is repeated.
 """
 
-import concurrent.futures
+import os
 import subprocess
-import unittest
+import tempfile
 from collections import namedtuple
 
 from cluster import LISTENERS, Cluster
@@ -23,15 +23,40 @@ PASSES = 5
 Reply = namedtuple("Reply", "status fields body head")
 
 
+def curl_all(questions):
+    """[(address, target, options...)] -> replies, by one curl for all.
+
+    A target goes out as it is: curl would tidy up the path of a URL.
+    """
+    def quoted(text):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    with tempfile.TemporaryDirectory() as folder:
+        transfers = []
+        for i, (address, target, options, *_) in enumerate(questions):
+            lines = ["include", "path-as-is", "max-time = 10", f"url = {quoted(f'http://{address}/')}",
+                     f"request-target = {quoted(target)}", f"output = {quoted(os.path.join(folder, str(i)))}"]
+            for option in options:
+                lines.append(option[2:] if option.startswith("--") else f"{lines.pop()} = {quoted(option)}")
+            transfers.append("\n".join(lines))
+        done = subprocess.run(
+            [find_program("curl"), "--silent", "--show-error", "--fail-early", "--config", "-"],
+            input="\nnext\n".join(transfers).encode(), stderr=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"curl: {done.stderr.decode()}")
+        replies = []
+        for i in range(len(questions)):
+            with open(os.path.join(folder, str(i)), "rb") as file:
+                replies.append(to_reply(file.read().decode()))
+        return replies
+
+
 def curl(address, target, *options):
-    """`target` goes out as it is: curl would tidy up the path of a URL."""
-    done = subprocess.run(
-        [find_program("curl"), "--silent", "--show-error", "--include", "--max-time", "10", "--path-as-is",
-         *options, "--request-target", target, f"http://{address}/"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        raise AssertionError(f"curl {target} of {address}: {done.stderr.decode()}")
-    head, _, body = done.stdout.decode().partition("\r\n\r\n")
+    return curl_all([(address, target, options)])[0]
+
+
+def to_reply(text):
+    head, _, body = text.partition("\r\n\r\n")
     lines = [line for line in head.split("\r\n") if not line.startswith("Date: ")]
     fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
     return Reply(int(lines[0].split()[1]), fields, body, "\r\n".join(lines))
@@ -80,11 +105,6 @@ class ProbeTable(RealTest):
                 return
         self.fail(f"no leader stayed for one of {PASSES} passes over the table")
 
-    def ask_all(self, questions):
-        """[(address, target, options)] -> replies, a few at once."""
-        with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
-            return list(pool.map(lambda q: curl(q[0], q[1], *q[2]), questions))
-
     def expect(self, reply, status, body, content_type, name):
         self.assertEqual((reply.status, reply.body), (status, body), name)
         self.assertEqual(reply.fields.get("content-type"), content_type, name)
@@ -118,7 +138,7 @@ class ProbeTable(RealTest):
                             questions.append((node.addresses[listener], target, (), node, kind))
                         questions.append((node.addresses[listener], path, ("--head",), node, kind))
                         questions.append((node.addresses[listener], path, ("--http1.0",), node, kind))
-            replies = self.ask_all(questions)
+            replies = curl_all(questions)
             for (_, target, options, node, kind), reply in zip(questions, replies):
                 name = f"{options} {target} of {node}"
                 if "--head" in options:  # All but the body, whose length is told.
@@ -139,7 +159,7 @@ class ProbeTable(RealTest):
                 for path in self.probes_of(listener)[1]
                 for method, *body in [("POST", "--data", "x"), ("PUT",), ("DELETE",), ("OPTIONS",)]
             ]
-            for question, reply in zip(questions, self.ask_all(questions)):
+            for question, reply in zip(questions, curl_all(questions)):
                 self.expect(reply, 405, WRONG_METHOD, JSON, question)
                 self.assertEqual(reply.fields.get("allow"), "GET, HEAD", question)
         self.while_leadership_stands_still(check)
@@ -155,7 +175,7 @@ class ProbeTable(RealTest):
                         targets += [path + "/", path + "/x", "/" + path, path + "%2f", path.upper()]
                 questions += [(leader.addresses[listener], target, ()) for target in targets]
                 questions.append((leader.addresses[listener], base + "/x", ("--request", "POST", "--data", "x")))
-            for question, reply in zip(questions, self.ask_all(questions)):
+            for question, reply in zip(questions, curl_all(questions)):
                 self.expect(reply, 404, NOT_FOUND, JSON, question)
         self.while_leadership_stands_still(check)
 
@@ -179,9 +199,10 @@ class ProbeTable(RealTest):
             for node in (leader, follower):
                 for rest in ("", "/leader", "/ready", "/", "/x"):
                     for options in ((), ("--head",), ("--request", "POST")):
-                        replies = {curl(node.addresses[listener], self.probes_of(listener)[0] + rest, *options)[2:]
-                                   for listener in LISTENERS}
-                        self.assertEqual(len(replies), 1, f"{options} {rest} of {node}: {replies}")
+                        replies = curl_all([(node.addresses[listener], self.probes_of(listener)[0] + rest, options)
+                                            for listener in LISTENERS])
+                        self.assertEqual(len({(reply.head, reply.body) for reply in replies}), 1,
+                                         f"{options} {rest} of {node}: {replies}")
         self.while_leadership_stands_still(check)
 
     def test_another_listeners_probe_path_is_never_yes(self):
@@ -191,7 +212,7 @@ class ProbeTable(RealTest):
         questions += [(leader.addresses[listener], target, ()) for listener in ("s3", "dynamodb", "sqs")
                       for target in ("/admin/healthz", "/admin/healthz/leader")]
         questions += [(leader.addresses[listener], "/sqs_leader_health", ()) for listener in ("s3", "dynamodb")]
-        for question, reply in zip(questions, self.ask_all(questions)):
+        for question, reply in zip(questions, curl_all(questions)):
             self.assertIn(reply.status, range(400, 600), question)
 
     def test_no_bucket_takes_the_name_of_the_probes(self):
