@@ -133,6 +133,12 @@ class Mutants(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         self.assertIn("1 of 1 killed", result.stdout)
 
+    def test_a_check_names_the_patches_that_do_not_apply(self):
+        result = self.run_mutants("--check")
+        self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+        self.assertIn("A1 does not apply", result.stdout)
+        self.assertIn("12 of 13 patches apply", result.stdout)
+
     def test_unknown_mutants_and_no_mutants_are_bad_usage(self):
         self.assertEqual(self.run_mutants("NONE").returncode, 2)
         self.assertEqual(self.run_mutants().returncode, 2)
