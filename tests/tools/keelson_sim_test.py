@@ -40,6 +40,11 @@ class KeelsonSim(unittest.TestCase):
             digests.add(json.loads(done.stdout)["digest"])
         self.assertEqual(len(digests), 1, digests)
 
+    def test_many_seeds_give_one_digest_in_whatever_order_they_end(self):
+        digests = {json.loads(run("run", "pause", "--seeds", "20", "--jobs", jobs, "--json",
+                                  expect=0).stdout)["digest"] for jobs in ("1", "2", "5")}
+        self.assertEqual(len(digests), 1, digests)
+
     def test_a_trace_does_not_change_the_run(self):
         plain = json.loads(run("run", "pause", "--seed", "5", "--json", expect=0).stdout)
         with tempfile.TemporaryDirectory() as folder:

@@ -100,7 +100,7 @@ Summary merge(const std::vector<Summary>& scenarios) {
     all.virtual_ns += each.virtual_ns;
     all.wall_ns = std::max(all.wall_ns, each.wall_ns);
     all.events += each.events;
-    all.digest += each.digest;
+    all.digest_sum += each.digest_sum;
     for (const auto& [kind, count] : each.faults) {
       all.faults[kind].injected += count.injected;
       all.faults[kind].effective += count.effective;

@@ -33,15 +33,12 @@ void Summary::add(const Outcome& outcome) {
   }
   virtual_ns += outcome.virtual_ns;
   events += outcome.events;
-  if (seeds == 1) {
-    digest = outcome.digest;
-  } else {
-    // A sum of mixed digests: the order in which workers finish does not matter.
-    Bytes one;
-    append_u64(one, outcome.seed);
-    append_u64(one, outcome.digest);
-    digest += hash64(one);
-  }
+  // A sum of mixed digests: the order in which workers finish does not matter.
+  Bytes mixed;
+  append_u64(mixed, outcome.seed);
+  append_u64(mixed, outcome.digest);
+  digest_sum += hash64(mixed);
+  last_digest = outcome.digest;
   for (const auto& [kind, count] : outcome.faults) {
     faults[kind].injected += count.injected;
     faults[kind].effective += count.effective;
@@ -63,6 +60,8 @@ void Summary::judge_vacuity(bool judge_reached) {
     if (count == 0) vacuities.push_back(fmt::format("{}: never reached: {}", scenario, name));
   }
 }
+
+std::uint64_t Summary::digest() const { return seeds == 1 ? last_digest : digest_sum; }
 
 ExitCode Summary::exit_code() const {
   if (failure_count > 0) return ExitCode::broken;
@@ -107,7 +106,7 @@ std::string to_json(const Summary& summary) {
                                       {"virtual_seconds", seconds_number(summary.virtual_ns)},
                                       {"wall_seconds", seconds_number(summary.wall_ns)},
                                       {"events", summary.events},
-                                      {"digest", fmt::format("{:016x}", summary.digest)},
+                                      {"digest", fmt::format("{:016x}", summary.digest())},
                                       {"faults", std::move(faults)},
                                       {"reached", std::move(reached)},
                                       {"counts", std::move(counts)}});
@@ -117,7 +116,7 @@ std::string to_text(const Summary& summary) {
   std::ostringstream out;
   out << fmt::format("{}: {} seeds, {} virtual seconds in {} s, {} events, digest {:016x}\n",
                      summary.scenario, summary.seeds, seconds(summary.virtual_ns),
-                     seconds(summary.wall_ns), summary.events, summary.digest);
+                     seconds(summary.wall_ns), summary.events, summary.digest());
   for (const Outcome& outcome : summary.failures) {
     out << fmt::format("  seed {} broke '{}' at {} s: {}\n    repeat: {}\n", outcome.seed,
                        outcome.failure->oracle, seconds(outcome.failure->at_ns),

@@ -21,7 +21,8 @@ struct Summary {
   std::int64_t virtual_ns = 0;
   std::int64_t wall_ns = 0;          // Of the campaign, not the sum of the runs.
   std::uint64_t events = 0;
-  std::uint64_t digest = 0;          // Of the seeds' digests; for one seed its own.
+  std::uint64_t digest_sum = 0;      // Of what each seed and its digest were mixed to.
+  std::uint64_t last_digest = 0;
   std::map<std::string, FaultCount> faults;
   std::map<std::string, std::uint64_t> reached;
   std::map<std::string, std::uint64_t> counts;
@@ -34,6 +35,8 @@ struct Summary {
   // end.
   void judge_vacuity(bool judge_reached);
   ExitCode exit_code() const;
+  // Of one seed its own; of many the same whatever the order in which they were run.
+  std::uint64_t digest() const;
 };
 
 // The line to paste that repeats a run.
