@@ -36,7 +36,7 @@ class S3Smoke(RealTest):
         return subprocess.run(
             [find_program("aws"), "--endpoint-url", f"http://{node.addresses['s3']}", "--output", "json",
              "s3api", *arguments],
-            env=environment, cwd=self.children.folder, stdin=subprocess.DEVNULL, timeout=60,
+            env=environment, cwd=self.children.folder, stdin=subprocess.DEVNULL, timeout=120,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
     def expect_done(self, done):
