@@ -197,9 +197,12 @@ void Storm::watch_for_leaders() {
 
 void Storm::strike_leader(std::size_t leader) {
   const Duration step = config_.election_timeout / 100;
-  const Duration delay = step * static_cast<std::int64_t>(chance_.choose(40));
+  // Half of them at once, before anybody has an entry of theirs.
+  const bool at_once = chance_.chance(500'000);
+  const Duration delay = at_once ? Duration::zero()
+                                 : step * static_cast<std::int64_t>(chance_.choose(40));
   FaultAction action;
-  action.kind = chance_.chance(700'000) ? FaultKind::isolate : FaultKind::crash;
+  action.kind = chance_.chance(900'000) ? FaultKind::isolate : FaultKind::crash;
   action.duration = step * static_cast<std::int64_t>(50 + chance_.choose(350));
   action.targets = {leader};
   context_.world.at(context_.world.now() + delay, [this, action] { nemesis_->strike(action); });

@@ -109,18 +109,23 @@ void broken_clocks(RunContext& context) {
 // terms wait in logs, and each goes by itself.
 void figure_eight(RunContext& context) {
   FaultProfile profile;
-  profile.none().set(FaultKind::isolate, 300).set(FaultKind::slow_disk, 500);
-  profile.bad_network_per_thousand = 800;
-  profile.leader_aim_per_thousand = 900;
+  profile.none().set(FaultKind::slow_disk, 800);
+  profile.bad_network_per_thousand = 900;
+  profile.leader_aim_per_thousand = 0;
   profile.may_be_calm = false;
-  run_storm(context, {.groups = 1,
+  run_storm(context, {.nodes = 3,
+                      .groups = 1,
                       .profile = profile,
                       .leases = false,
-                      .strike_leaders_per_thousand = 900,
-                      .probe_interval = milliseconds(400),
+                      .strike_leaders_per_thousand = 950,
+                      .probes = false,
                       .s3_clients = 4,
                       .s3_interval = milliseconds(5),
-                      .adjust = [](NodeConfig& config) { config.append_bytes_max = 1; }});
+                      .adjust = [](NodeConfig& config) {
+                        config.append_bytes_max = 1;
+                        config.election_timeout = milliseconds(150);
+                        config.heartbeat_interval = milliseconds(30);
+                      }});
 }
 
 // What a lease could be wrong about: leaders are frozen while answers of followers wait for them,
