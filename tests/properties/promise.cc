@@ -37,8 +37,11 @@ testing::AssertionResult holds(std::string_view promise, int cases,
   const auto result = rc::detail::checkProperty(rc::detail::toProperty(body), metadata, params);
 
   std::ostringstream text;
-  text << "\"" << promise << "\" (RC_PARAMS=\"seed=" << params.seed
-       << " max_success=" << params.maxSuccess << "\")\n";
+  text << '"' << promise << '"';
+  if (!is_reproducing()) {
+    text << " (RC_PARAMS=\"seed=" << params.seed << " max_success=" << params.maxSuccess << "\")";
+  }
+  text << '\n';
   rc::detail::printResultMessage(result, text);
   std::cout << text.str() << std::endl;
   if (result.is<rc::detail::SuccessResult>()) return testing::AssertionSuccess();

@@ -34,17 +34,19 @@ class PromisesTest : public testing::Test {
 };
 
 TEST_F(PromisesTest, AStaleLeaderNeverAnswers200OnALeaderProbe) {
+  std::uint64_t answered = 0;
   std::uint64_t contested = 0;
   std::uint64_t changes = 0;
-  EXPECT_TRUE(holds("a stale leader never answers 200 on a leader probe", 250, [&] {
+  EXPECT_TRUE(holds("a stale leader never answers 200 on a leader probe", 200, [&] {
     const Story story = *stories({.leader_aim_percent = 80, .s3_clients_most = 1}).as("a story");
     const Seen seen = play_well(
         story, {.probe_interval = 25ms, .s3_interval = 200ms, .only_the_storm = true});
-    RC_ASSERT(seen.answered_200 > 0u);
+    answered += seen.answered_200;
     contested += seen.contested_200;
     changes += seen.reigns.size() - 1;
   }));
   if (is_reproducing()) return;
+  EXPECT_GT(answered, 1'000u);
   EXPECT_GT(changes, 60u);   // Leaders did change under the probes,
   EXPECT_GT(contested, 0u);  // some while a 200 was on its way.
 }
@@ -55,7 +57,6 @@ TEST_F(PromisesTest, S3ObjectsAreLinearizableThroughAnyFaultPlan) {
     const Story story = *stories({.s3_clients_most = 4}).as("a story");
     const Seen seen =
         play_well(story, {.probe_interval = std::nullopt, .s3_interval = 25ms});
-    RC_ASSERT(seen.counts.at("s3 operations ok") > 0u);
     answered += seen.counts.at("s3 operations ok");
   }));
   if (is_reproducing()) return;

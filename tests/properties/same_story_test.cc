@@ -60,7 +60,7 @@ class SameStoryTest : public testing::Test {
 const StoryBounds kShort{.safety_span = 2s, .s3_clients_most = 2};
 
 TEST_F(SameStoryTest, TheSamePlanAndChoicesGiveTheSameDigest) {
-  EXPECT_TRUE(holds("the same plan and choices give the same digest", 40, [&] {
+  EXPECT_TRUE(holds("the same plan and choices give the same digest", 50, [&] {
     const Story story = *stories(kShort).as("a story");
     const Seen once = play(story, {.safety_span = 2s, .stacks = &stacks_});
     const Seen again = play(story, {.safety_span = 2s});  // On stacks of its own.
@@ -71,7 +71,7 @@ TEST_F(SameStoryTest, TheSamePlanAndChoicesGiveTheSameDigest) {
 }
 
 TEST_F(SameStoryTest, WhoListensIsNotNoticed) {
-  EXPECT_TRUE(holds("a listener has no effect on the run", 15, [&] {
+  EXPECT_TRUE(holds("a listener has no effect on the run", 20, [&] {
     const Story story = *stories(kShort).as("a story");
     std::vector<Line> lines;
     const Seen heard = play_and_listen(story, lines);
@@ -84,7 +84,7 @@ TEST_F(SameStoryTest, WhoListensIsNotNoticed) {
 // What makes shrinking work: to leave out an action changes nothing before it.
 TEST_F(SameStoryTest, WhatGoesWrongLaterChangesNothingBefore) {
   int shortened = 0;
-  EXPECT_TRUE(holds("what goes wrong later changes nothing before", 30, [&] {
+  EXPECT_TRUE(holds("what goes wrong later changes nothing before", 50, [&] {
     const Story whole = *stories(kShort).as("a story");
     if (whole.plan.actions.empty()) return;
     const std::size_t kept =
@@ -101,11 +101,11 @@ TEST_F(SameStoryTest, WhatGoesWrongLaterChangesNothingBefore) {
     ++shortened;
   }));
   if (is_reproducing()) return;
-  EXPECT_GT(shortened, 15);
+  EXPECT_GT(shortened, 25);
 }
 
 TEST_F(SameStoryTest, AFaultOfNoStrengthChangesNothing) {
-  EXPECT_TRUE(holds("a fault of no strength changes nothing", 30, [&] {
+  EXPECT_TRUE(holds("a fault of no strength changes nothing", 50, [&] {
     const Story story = *stories(kShort).as("a story");
     FaultAction nothing;
     nothing.kind = *rc::gen::element(FaultKind::slow_machine, FaultKind::slow_disk,

@@ -47,7 +47,7 @@ class ShrinkingTest : public testing::Test {
 
 // Whatever plan it began with; the seed of the story's choices and who happens to lead stay.
 TEST_F(ShrinkingTest, ABrokenPromiseShrinksToAPlanOfOneAction) {
-  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     const auto broken = falsify_no_leader_ever_changes(seed);
     ASSERT_TRUE(broken.has_value());
     std::cout << broken->told << "\n(" << played_ << " stories were played; the largest plan of "
