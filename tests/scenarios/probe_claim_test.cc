@@ -76,5 +76,28 @@ TEST_F(ProbeClaimTest, ALeaderOfAnOlderTermThanOursDoesNotContest) {
   EXPECT_EQ(claim_.reigns().size(), 3u);
 }
 
+TEST_F(ProbeClaimTest, ANodeThatWasToldToStopIsRedUntilItHasStartedAgain) {
+  claim_.leads(kN1, raft::Term(5), ms(1));
+  claim_.told_to_stop(kN1, ms(15));
+  EXPECT_FALSE(probe(kN1, ms(10), ms(20)));  // It began before.
+  const auto violation = probe(kN1, ms(16), ms(20));
+  ASSERT_TRUE(violation);
+  EXPECT_TRUE(violation->ends_with("but it had been told to stop at 0.015s")) << *violation;
+  claim_.started_again(kN1);
+  EXPECT_FALSE(probe(kN1, ms(30), ms(40)));
+}
+
+TEST_F(ProbeClaimTest, ALeaderWithoutAnEntryOfItsTermOnAMajorityIsRed) {
+  raft::Term established(5);
+  claim_.demand_own_entry([&](raft::Term term) { return term == established; });
+  claim_.leads(kN1, raft::Term(5), ms(1));
+  claim_.leads(kN1, raft::Term(7), ms(50));
+  EXPECT_FALSE(probe(kN1, ms(10), ms(20)));
+  EXPECT_FALSE(probe(kN1, ms(10), ms(60)));  // It may have answered as leader of term 5.
+  EXPECT_TRUE(probe(kN1, ms(55), ms(60)));
+  established = raft::Term(7);
+  EXPECT_FALSE(probe(kN1, ms(55), ms(60)));
+}
+
 }  // namespace
 }  // namespace keelson::scenarios

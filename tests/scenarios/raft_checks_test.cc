@@ -229,5 +229,15 @@ TEST_F(RaftChecksTest, GroupsAreJudgedApart) {
   EXPECT_EQ(fingerprint(), "held");
 }
 
+TEST_F(RaftChecksTest, WhoeverHeldAnEntryOfATermDurablyIsCountedOnce) {
+  EXPECT_EQ(checks_.holders_of(kGroup, Term(1)), 0u);
+  durable(kN1, entry(1, 1));
+  durable(kN1, entry(2, 1));
+  durable(kN2, entry(1, 1));
+  durable(kN2, entry(1, 2));  // Replaced, but it was there.
+  EXPECT_EQ(checks_.holders_of(kGroup, Term(1)), 2u);
+  EXPECT_EQ(checks_.holders_of(kGroup, Term(2)), 1u);
+}
+
 }  // namespace
 }  // namespace keelson::scenarios
