@@ -50,6 +50,7 @@ void Summary::add(const Outcome& outcome) {
 void Summary::judge_vacuity(bool judge_reached) {
   for (const auto& [kind, count] : faults) {
     if (count.injected >= kInjectedToJudge && count.effective == 0) {
+      simulator_lies = true;
       vacuities.push_back(
           fmt::format("{}: {} was injected {} times and never had an effect", scenario, kind,
                       count.injected));
@@ -64,6 +65,7 @@ void Summary::judge_vacuity(bool judge_reached) {
 std::uint64_t Summary::digest() const { return seeds == 1 ? last_digest : digest_sum; }
 
 ExitCode Summary::exit_code() const {
+  if (simulator_lies) return ExitCode::vacuous;
   if (failure_count > 0) return ExitCode::broken;
   if (!divergences.empty()) return ExitCode::not_deterministic;
   if (!vacuities.empty()) return ExitCode::vacuous;

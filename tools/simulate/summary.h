@@ -27,6 +27,7 @@ struct Summary {
   std::map<std::string, std::uint64_t> reached;
   std::map<std::string, std::uint64_t> counts;
   std::vector<std::string> vacuities;    // One sentence each.
+  bool simulator_lies = false;           // A fault never had an effect: no verdict counts.
 
   static constexpr std::size_t kFailuresKept = 100;
 
