@@ -85,6 +85,9 @@ void Nemesis::heal_core(const std::vector<std::size_t>& core) {
     node(position).crash();
   }
   heal_everything();
+  for (std::size_t position = 0; position < states_.size(); ++position) {
+    if (states_[position].is_dead) disturbances_.begin(node(position).name(), world_.now());
+  }
 }
 
 void Nemesis::mend(std::size_t position) {

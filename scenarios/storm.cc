@@ -287,13 +287,16 @@ void Storm::stop_orderly() {
     claim_.told_to_stop(NodeId(position + 1), context_.world.now());
     machine.request_stop();
   }
-  const auto limit = context_.world.now() + config_.drain_timeout + milliseconds(500);
+  // A clock that is slow shows the timeout later.
+  const Duration bound = config_.drain_timeout / (1'000'000 - options_.profile.drift_ppm_most) *
+                             1'000'000 + milliseconds(500);
+  const auto limit = context_.world.now() + bound;
   const bool stopped = context_.run_until([&] { return running == 0; }, limit);
   for (const std::size_t position : core_) cluster_->machine(position + 1).set_on_ended({});
   if (!stopped && !context_.report.failed()) {
     context_.report.fail("orderly stop", "bound",
                          fmt::format("{} nodes still run {} after they were told to stop", running,
-                                     say(config_.drain_timeout)),
+                                     say(bound)),
                          context_.world.now());
   }
 }

@@ -92,6 +92,7 @@ void broken_clocks(RunContext& context) {
       .set(FaultKind::partition, 300)
       .set(FaultKind::hold_and_release, 300)
       .set(FaultKind::pause, 300)
+      .set(FaultKind::crash, 200)
       .set(FaultKind::freeze_clock, 900);
   profile.bad_network_per_thousand = 800;
   profile.bad_clocks_per_thousand = 500;
