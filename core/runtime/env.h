@@ -18,8 +18,8 @@ class Process {
  public:
   virtual ~Process() = default;
 
-  // Ends the whole node at once, as a loss of power would, because it may promise nothing more (a
-  // failed sync, an index that went backwards). Its fibers never run again.
+  // Ends the whole node at once, as SIGKILL would, because it may promise nothing more (a failed
+  // sync, an index that went backwards). Its fibers never run again.
   [[noreturn]] virtual void fail_stop(std::string_view why) = 0;
 };
 
