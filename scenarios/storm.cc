@@ -177,8 +177,9 @@ bool Storm::set_up() {
 
 void Storm::rage() {
   nemesis_->start();
+  rage_ends_ = context_.world.now() + options_.safety_span;
   if (options_.strike_leaders_per_thousand > 0) watch_for_leaders();
-  context_.run_for(options_.safety_span);
+  context_.run_until(rage_ends_);
   for (const auto& [kind, count] : nemesis_->begun()) {
     context_.report.count(name_of(kind), count);
   }
@@ -196,6 +197,7 @@ void Storm::watch_for_leaders() {
 }
 
 void Storm::strike_leader(std::size_t leader) {
+  if (options_.broken_clocks) return stop_clock_of_leader(leader);
   const Duration step = config_.election_timeout / 100;
   // Half of them at once, before anybody has an entry of theirs.
   const bool at_once = chance_.chance(500'000);
@@ -206,6 +208,27 @@ void Storm::strike_leader(std::size_t leader) {
   action.duration = step * static_cast<std::int64_t>(50 + chance_.choose(350));
   action.targets = {leader};
   context_.world.at(context_.world.now() + delay, [this, action] { nemesis_->strike(action); });
+}
+
+// It is cut off for about as long as the others need to elect another, but not for so long that
+// they give up its connections: what they had answered before comes late, to a leader whose clock
+// says that no time has passed.
+void Storm::stop_clock_of_leader(std::size_t leader) {
+  const Duration step = config_.election_timeout / 100;
+  const Duration delay = step * static_cast<std::int64_t>(chance_.choose(200));
+  FaultAction isolation;
+  isolation.kind = FaultKind::isolate;
+  isolation.duration = step * static_cast<std::int64_t>(100 + chance_.choose(150));
+  isolation.targets = {leader};
+  FaultAction freeze = isolation;
+  freeze.kind = FaultKind::freeze_clock;
+  freeze.duration += config_.election_timeout / 2;
+  context_.world.at(context_.world.now() + delay, [this, isolation, freeze] {
+    // Nothing thaws a clock early.
+    if (context_.world.now() + freeze.duration >= rage_ends_) return;
+    nemesis_->strike(freeze);
+    nemesis_->strike(isolation);
+  });
 }
 
 void Storm::heal() {

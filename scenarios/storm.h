@@ -33,7 +33,8 @@ struct StormOptions {
   // not linearizable then, so the objects are only written.
   bool broken_clocks = false;
   // Of the leaders of the default group, this share is isolated or loses power soon after it was
-  // first heard: leaders that come and go leave the logs apart.
+  // first heard: leaders that come and go leave the logs apart. With broken clocks its clock stops
+  // while it is isolated.
   std::uint32_t strike_leaders_per_thousand = 0;
   bool probes = true;
   Duration probe_interval = std::chrono::milliseconds(100);
@@ -82,6 +83,7 @@ class Storm : public ApplyObserver {
   bool core_serves(Env& env);
   void watch_for_leaders();
   void strike_leader(std::size_t leader);
+  void stop_clock_of_leader(std::size_t leader);
 
   RunContext& context_;
   StormOptions options_;
@@ -97,6 +99,7 @@ class Storm : public ApplyObserver {
   std::unique_ptr<S3Workload> s3_;
   sim::Machine* judge_ = nullptr;     // A client machine of the liveness phase.
   std::size_t reigns_seen_ = 0;
+  sim::TrueTime rage_ends_;
   std::vector<std::size_t> core_;     // Positions of the nodes that are healed.
 };
 

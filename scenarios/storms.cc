@@ -87,21 +87,20 @@ void pause(RunContext& context) {
 void broken_clocks(RunContext& context) {
   FaultProfile profile;
   profile.none()
-      .set(FaultKind::isolate, 900)
-      .set(FaultKind::cut_receives, 500)
-      .set(FaultKind::partition, 300)
+      .set(FaultKind::isolate, 300)
+      .set(FaultKind::cut_receives, 300)
       .set(FaultKind::hold_and_release, 300)
       .set(FaultKind::pause, 300)
       .set(FaultKind::crash, 200)
-      .set(FaultKind::freeze_clock, 900);
+      .set(FaultKind::freeze_clock, 700);
   profile.bad_network_per_thousand = 800;
   profile.bad_clocks_per_thousand = 500;
   profile.drift_ppm_most = 300'000;
   profile.leader_aim_per_thousand = 900;
   profile.may_be_calm = false;
-  profile.slot = milliseconds(150);
   run_storm(context, {.profile = profile,
                       .broken_clocks = true,
+                      .strike_leaders_per_thousand = 900,
                       .probe_interval = milliseconds(20),
                       .s3_interval = milliseconds(100)});
 }
@@ -135,6 +134,7 @@ void lease_edges(RunContext& context) {
   FaultProfile profile;
   profile.none()
       .set(FaultKind::pause, 900)
+      .set(FaultKind::crash, 200)
       .set(FaultKind::isolate, 900)
       .set(FaultKind::cut_receives, 500)
       .set(FaultKind::hold_and_release, 300);
