@@ -57,7 +57,8 @@ void one_way_partition(RunContext& context) {
       .set(FaultKind::cut_sends, 800)
       .set(FaultKind::cut_receives, 800)
       .set(FaultKind::cut_one_way, 800)
-      .set(FaultKind::hold_and_release, 500);
+      .set(FaultKind::hold_and_release, 500)
+      .set(FaultKind::crash, 100);
   profile.leader_aim_per_thousand = 600;
   profile.may_be_calm = false;
   run_storm(context, {.profile = profile});
@@ -76,7 +77,8 @@ void pause(RunContext& context) {
   profile.none()
       .set(FaultKind::pause, 1000)
       .set(FaultKind::slow_machine, 600)
-      .set(FaultKind::hold_and_release, 300);
+      .set(FaultKind::hold_and_release, 300)
+      .set(FaultKind::crash, 100);
   profile.leader_aim_per_thousand = 800;
   profile.may_be_calm = false;
   run_storm(context, {.profile = profile, .probe_interval = milliseconds(40)});
