@@ -101,6 +101,8 @@ Result<Coordinator::Answer> Coordinator::work_with_retries(BytesView route, cons
       if (!may_repeat) return Error{ErrorCode::timed_out, std::move(error.message)};
       SOMETIMES(env_.marks, "kv: repeated after an unknown outcome");
     } else if (error.code != ErrorCode::not_leader && error.code != ErrorCode::unavailable) {
+      // A later refusal says nothing about what an earlier attempt may have done.
+      if (may_have_happened) return Error{ErrorCode::timed_out, std::move(error.message)};
       return error;
     }
     if (env_.clock.now() + options_.retry_interval >= deadline.at) {
