@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,11 @@ namespace keelson {
 using NodeId = StrongInt<struct NodeIdTag>;
 // A Raft group, written "g0". The lowest configured one is the default group.
 using GroupId = StrongInt<struct GroupIdTag>;
+
+// Tells apart the data directories that one node has had: drawn when a directory is claimed, never
+// 0. A node whose disk was lost comes back with another one, and has no say until the cluster has
+// admitted it anew, for it does not know what it had promised.
+using Incarnation = StrongInt<struct IncarnationTag>;
 
 inline std::string to_string(NodeId id) { return "n" + std::to_string(id.value); }
 inline std::string to_string(GroupId id) { return "g" + std::to_string(id.value); }
@@ -32,13 +38,14 @@ const char* name_of(Role role);
 enum class EntryKind : std::uint8_t {
   command,  // For the state machine.
   no_op,    // A leader's first entry (§8): changes nothing, commits what is before it.
+  configuration,  // Who belongs to the group; in force from when it is in the log (§6).
 };
 
 struct Entry {
   Term term;
   LogIndex index;
   EntryKind kind = EntryKind::command;
-  Bytes data;  // Empty for a no_op.
+  Bytes data;  // Empty for a no_op; for a configuration, its encoding (messages.h).
 
   bool operator==(const Entry&) const = default;
 };
@@ -50,6 +57,38 @@ struct HardState {
 
   bool operator==(const HardState&) const = default;
 };
+
+// Where a log begins: at the entry before its first, §7's "last included" of what has replaced the
+// entries up to there. Zero as long as the log has its entry 1.
+struct LogStart {
+  LogIndex index;
+  Term term;
+
+  auto operator<=>(const LogStart&) const = default;
+};
+
+struct Member {
+  Incarnation incarnation;
+  bool is_voter = true;  // Otherwise a learner: it gets the log and has no say.
+
+  bool operator==(const Member&) const = default;
+};
+
+// The members of a group (§6). Empty for a node that was not told yet.
+struct Configuration {
+  std::map<NodeId, Member> members;
+
+  bool is_voter(NodeId id) const {
+    const auto found = members.find(id);
+    return found != members.end() && found->second.is_voter;
+  }
+  std::size_t voters_count() const;
+
+  bool operator==(const Configuration&) const = default;
+};
+
+// "n1 n2 n3", learners in brackets.
+std::string describe(const Configuration& configuration);
 
 }  // namespace raft
 }  // namespace keelson
