@@ -20,6 +20,52 @@ Error corrupt(const char* what) {
 // Index 0 is the place before the first entry: it, and nothing else, has term 0.
 bool is_position(LogIndex index, Term term) { return (index.value == 0) == (term.value == 0); }
 
+wire::EntryKind to_wire(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::command: return wire::COMMAND;
+    case EntryKind::no_op: return wire::NO_OP;
+    case EntryKind::configuration: return wire::CONFIGURATION;
+  }
+  CHECK(false && "not a kind of entry");
+  return wire::COMMAND;
+}
+
+void encode_configuration(const Configuration& configuration, wire::Configuration& out) {
+  for (const auto& [id, member] : configuration.members) {
+    wire::Configuration::Member& wire_member = *out.add_members();
+    wire_member.set_node(id.value);
+    wire_member.set_incarnation(member.incarnation.value);
+    wire_member.set_is_voter(member.is_voter);
+  }
+}
+
+Result<Configuration> decode_configuration(const wire::Configuration& body) {
+  Configuration configuration;
+  NodeId last(0);
+  for (const wire::Configuration::Member& member : body.members()) {
+    const NodeId id(member.node());
+    if (id <= last) return corrupt("configuration's members");
+    configuration.members.emplace(
+        id, Member{.incarnation = Incarnation(member.incarnation()), .is_voter = member.is_voter()});
+    last = id;
+  }
+  return configuration;
+}
+
+void encode_snapshot_id(const SnapshotId& id, wire::SnapshotId& out) {
+  out.set_number(id.number);
+  out.set_index(id.index.value);
+  out.set_term(id.term.value);
+}
+
+Result<SnapshotId> decode_snapshot_id(const wire::SnapshotId& body, Term term) {
+  const SnapshotId id{
+      .number = body.number(), .index = LogIndex(body.index()), .term = Term(body.term())};
+  // Nobody has a snapshot of nothing.
+  if (id.index.value == 0 || id.term.value == 0 || id.term > term) return corrupt("snapshot id");
+  return id;
+}
+
 void encode_entries(const AppendEntries& message, wire::AppendEntries& out) {
   LogIndex index = message.prev_log_index;
   Term term = message.prev_log_term;
@@ -30,7 +76,7 @@ void encode_entries(const AppendEntries& message, wire::AppendEntries& out) {
     term = entry.term;
     wire::Entry& wire_entry = *out.add_entries();
     wire_entry.set_term(entry.term.value);
-    wire_entry.set_kind(entry.kind == EntryKind::no_op ? wire::NO_OP : wire::COMMAND);
+    wire_entry.set_kind(to_wire(entry.kind));
     wire_entry.set_data(entry.data);
   }
 }
@@ -67,6 +113,25 @@ struct Encoder {
     body.set_match_index(message.match_index.value);
     body.set_match_term(message.match_term.value);
     body.set_round(message.round.value);
+    body.set_needs_snapshot(message.needs_snapshot);
+  }
+  void operator()(const InstallSnapshot& message) const {
+    wire::InstallSnapshot& body = *out.mutable_install_snapshot();
+    body.set_term(message.term.value);
+    encode_snapshot_id(message.id, *body.mutable_id());
+    encode_configuration(message.configuration, *body.mutable_configuration());
+    body.set_chunk(message.chunk.number);
+    body.set_is_last(message.chunk.is_last);
+    body.set_data(message.chunk.data);
+    body.set_round(message.round.value);
+  }
+  void operator()(const InstallSnapshotReply& message) const {
+    wire::InstallSnapshotReply& body = *out.mutable_install_snapshot_reply();
+    body.set_term(message.term.value);
+    encode_snapshot_id(message.id, *body.mutable_id());
+    body.set_next_chunk(message.next_chunk);
+    body.set_installed(message.installed);
+    body.set_round(message.round.value);
   }
 };
 
@@ -79,6 +144,19 @@ Result<Message> decode_request_vote(const wire::RequestVote& body) {
   // A candidate stands in a term that is new to it.
   if (message.last_log_term >= message.term) return corrupt("candidate's term");
   return Message(message);
+}
+
+Result<EntryKind> decode_kind(const wire::Entry& entry) {
+  switch (entry.kind()) {
+    case wire::COMMAND: return EntryKind::command;
+    case wire::NO_OP:
+      if (!entry.data().empty()) return corrupt("no_op with data");
+      return EntryKind::no_op;
+    case wire::CONFIGURATION:
+      if (!decode_configuration(entry.data())) return corrupt("configuration");
+      return EntryKind::configuration;
+    default: return corrupt("entry's kind");
+  }
 }
 
 Result<Message> decode_append_entries(wire::AppendEntries& body) {
@@ -103,15 +181,36 @@ Result<Message> decode_append_entries(wire::AppendEntries& body) {
     term = Term(entry.term());
     const bool term_may_be = term.value > 0 && term >= previous && term <= message.term;
     if (!term_may_be) return corrupt("entry's term");
-    const bool no_op = entry.kind() == wire::NO_OP;
-    if (!no_op && entry.kind() != wire::COMMAND) return corrupt("entry's kind");
-    if (no_op && !entry.data().empty()) return corrupt("no_op with data");
+    TRY(const EntryKind kind, decode_kind(entry));
     message.entries.push_back({.term = term,
                                .index = index,
-                               .kind = no_op ? EntryKind::no_op : EntryKind::command,
+                               .kind = kind,
                                .data = std::move(*entry.mutable_data())});
   }
   return Message(std::move(message));
+}
+
+Result<Message> decode_install_snapshot(wire::InstallSnapshot& body) {
+  InstallSnapshot message{.term = Term(body.term()),
+                          .id = {},
+                          .configuration = {},
+                          .chunk = {.number = body.chunk(),
+                                    .is_last = body.is_last(),
+                                    .data = std::move(*body.mutable_data())},
+                          .round = Round(body.round())};
+  TRY(message.id, decode_snapshot_id(body.id(), message.term));
+  TRY(message.configuration, decode_configuration(body.configuration()));
+  return Message(std::move(message));
+}
+
+Result<Message> decode_install_snapshot_reply(const wire::InstallSnapshotReply& body) {
+  InstallSnapshotReply message{.term = Term(body.term()),
+                               .id = {},
+                               .next_chunk = body.next_chunk(),
+                               .installed = body.installed(),
+                               .round = Round(body.round())};
+  TRY(message.id, decode_snapshot_id(body.id(), message.term));
+  return Message(message);
 }
 
 std::string position(LogIndex index, Term term) {
@@ -140,6 +239,18 @@ struct Describer {
     }
     return fmt::format("AppendEntriesReply t{} refused, try {} round {}", message.term.value,
                        position(message.match_index, message.match_term), message.round.value);
+  }
+  std::string operator()(const InstallSnapshot& message) const {
+    return fmt::format("InstallSnapshot t{} {} chunk {}{} of {} bytes round {}", message.term.value,
+                       position(message.id.index, message.id.term), message.chunk.number,
+                       message.chunk.is_last ? " (last)" : "", message.chunk.data.size(),
+                       message.round.value);
+  }
+  std::string operator()(const InstallSnapshotReply& message) const {
+    return fmt::format("InstallSnapshotReply t{} {} {} {} round {}", message.term.value,
+                       position(message.id.index, message.id.term),
+                       message.installed ? "installed, next" : "next", message.next_chunk,
+                       message.round.value);
   }
 };
 
@@ -182,11 +293,34 @@ Result<Message> decode(BytesView bytes) {
                                         .success = body.success(),
                                         .match_index = LogIndex(body.match_index()),
                                         .match_term = Term(body.match_term()),
-                                        .round = Round(body.round())});
+                                        .round = Round(body.round()),
+                                        .needs_snapshot = body.needs_snapshot()});
     }
+    case wire::RaftMessage::kInstallSnapshot:
+      return decode_install_snapshot(*wire_message.mutable_install_snapshot());
+    case wire::RaftMessage::kInstallSnapshotReply:
+      return decode_install_snapshot_reply(wire_message.install_snapshot_reply());
     case wire::RaftMessage::KIND_NOT_SET: break;
   }
   return corrupt("of no known kind");
+}
+
+Bytes encode(const Configuration& configuration) {
+  wire::Configuration body;
+  encode_configuration(configuration, body);
+  Bytes bytes;
+  const bool encoded = body.SerializeToString(&bytes);
+  CHECK(encoded);
+  return bytes;
+}
+
+Result<Configuration> decode_configuration(BytesView bytes) {
+  wire::Configuration body;
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
+      !body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return corrupt("not a configuration");
+  }
+  return decode_configuration(body);
 }
 
 }  // namespace keelson::raft

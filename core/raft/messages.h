@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/raft/state_machine.h"
 #include "core/raft/types.h"
 
 namespace keelson::raft {
@@ -50,10 +51,33 @@ struct AppendEntriesReply {
   Term match_term;
   // The newest round received in `term`; sent whether or not the consistency check succeeded.
   Round round;
+  // The follower's log is sound, but the state that it continued is lost: it asks for a snapshot.
+  bool needs_snapshot = false;
   bool operator==(const AppendEntriesReply&) const = default;
 };
 
-using Message = std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply>;
+// Figure 13, with the number of a chunk in the place of its offset. One at a time to a follower; the
+// next when this one is answered, this one again when it is not.
+struct InstallSnapshot {
+  Term term;
+  SnapshotId id;
+  Configuration configuration;  // As of id.index.
+  SnapshotChunk chunk;
+  Round round;
+  bool operator==(const InstallSnapshot&) const = default;
+};
+
+struct InstallSnapshotReply {
+  Term term;
+  SnapshotId id;
+  std::uint64_t next_chunk = 0;  // The one that is wanted now.
+  bool installed = false;        // The follower's state includes id.index, durably.
+  Round round;
+  bool operator==(const InstallSnapshotReply&) const = default;
+};
+
+using Message = std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
+                             InstallSnapshot, InstallSnapshotReply>;
 
 Term term_of(const Message& message);
 
@@ -72,5 +96,10 @@ std::string describe(const Message& message);
 void encode(const Message& message, Bytes& out);
 // Errors: corrupt (not a message, or of a kind this version does not know).
 Result<Message> decode(BytesView bytes);
+
+// The data of an entry of kind configuration, and of a snapshot's label.
+Bytes encode(const Configuration& configuration);
+// Errors: corrupt.
+Result<Configuration> decode_configuration(BytesView bytes);
 
 }  // namespace keelson::raft

@@ -10,8 +10,8 @@
 #include <memory>
 #include <vector>
 
-#include "core/raft/types.h"
 #include "core/base/result.h"
+#include "core/raft/types.h"
 
 namespace keelson::raft {
 
@@ -36,6 +36,8 @@ struct SnapshotChunk {
   std::uint64_t number = 0;
   bool is_last = false;
   Bytes data;
+
+  bool operator==(const SnapshotChunk&) const = default;
 };
 
 // Names one snapshot, so that the parts of two are never mixed and an interrupted transfer can go on
@@ -99,6 +101,10 @@ class StateMachine {
   // REQUIRES: all chunks are staged; the group's label is not beyond it. Suspends. Errors: corrupt
   // (the whole fails its checksum: what was staged is dropped), no_space, io_error.
   virtual Result<void> install(GroupId group, const SnapshotId& id, const StateLabel& label) = 0;
+
+  // After `corrupt`: puts what is damaged aside, durably, so that the next start finds an empty
+  // state, which the log or a snapshot fills again. Suspends. Errors: io_error.
+  virtual Result<void> set_aside() = 0;
 };
 
 }  // namespace keelson::raft
