@@ -1,0 +1,129 @@
+// StateStore: the state of all groups of a node, in one SQLite database on its Disk
+// (core/storage/sqlite_database.h). A group's state is an ordered map of keys to values with
+// versions, and the memory of which batches were applied. The same entries in the same order give
+// the same state and outcomes on every node: it knows no clock, no chance and no order but that of
+// keys and the log.
+//
+// What survives. Entries are applied in transactions that carry their labels; a transaction is
+// durable when the database's -wal file was synced after it. So a loss of power takes some of the
+// last transactions, whole ones, and what is left is the state at an earlier label, from which the
+// log goes on. make_durable() says which label that is at least.
+//
+// Tables (core/kv/state_schema.h has the SQL). A "store" is the content of one group; a snapshot
+// that is sent to us grows in a store of its own, which takes the place of the group's at install().
+//   groups   group -> its store, label, digest, and how many tokens were ever remembered
+//   kv       (store, key) -> version, value
+//   tokens   (store, number modulo tokens_remembered) -> number, token, outcome: a ring
+//   staging  group -> the store of a snapshot that arrives, and how far it has come
+//   garbage  stores that nobody refers to; their rows are deleted a few at a time
+//
+// More than one fiber may call, as core/raft/state_machine.h says; get() and content_digest() may
+// be called at any time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/kv/store.h"
+#include "core/raft/state_machine.h"
+#include "core/runtime/env.h"
+
+namespace keelson::kv {
+
+struct StateStoreOptions {
+  // The folder of state.db, made when it is missing.
+  std::string folder = "state";
+  // Retried tokens are recognised while they are among a group's newest so many. Part of the
+  // replicated state, hence the same for every node of a group and for all time.
+  std::uint64_t tokens_remembered = 10'000;
+  // Of a snapshot that we send; at least one byte.
+  std::size_t chunk_bytes = 256 * 1024;
+  // Pages of the database kept in memory for applying and reading. Every open snapshot keeps an
+  // eighth of it, at least 64 KiB.
+  std::size_t cache_bytes = 64 << 20;
+  // Above this size of the -wal file, make_durable() lets applying wait for one more, short
+  // checkpoint, as otherwise a load that never pauses lets the file grow for ever.
+  std::uint64_t wal_bytes_limit = 64 << 20;
+  // Open at the same time; more are refused.
+  std::size_t snapshots_limit = 3;
+};
+
+// For metrics.
+struct StateStoreSizes {
+  std::uint64_t database_bytes = 0;
+  std::uint64_t wal_bytes = 0;
+  std::size_t open_snapshots = 0;
+};
+
+// An outcome as apply() hands it to the proposer, 13 octets: applied:u8 failed_condition:u32
+// version:u64 - short enough to need no allocation.
+Bytes encode(const BatchOutcome& outcome);
+// REQUIRES: encode() made it.
+BatchOutcome decode_outcome(BytesView bytes);
+
+class StateStore final : public raft::StateMachine {
+ public:
+  // Opens the database, or makes an empty one where there is none; what was applied before is there
+  // as far as the top of this file says. Errors: corrupt (the message names file and offset: see
+  // set_aside()), io_error, no_space, timed_out. `env` outlives the store.
+  static Result<std::unique_ptr<StateStore>> open(Env& env, StateStoreOptions options,
+                                                  Deadline deadline);
+  // For a node whose database is damaged: renames its files to *.damaged, in the place of earlier
+  // ones of that name, durably. The next open() makes an empty one. Fine when there is none.
+  // REQUIRES: no StateStore of the folder is open.
+  static Result<void> set_aside(Env& env, const StateStoreOptions& options, Deadline deadline);
+
+  // Does no I/O. REQUIRES: its snapshots are gone, and no fiber is inside a call.
+  ~StateStore() override;
+  StateStore(const StateStore&) = delete;
+  StateStore& operator=(const StateStore&) = delete;
+
+  // --- raft::StateMachine ---
+
+  raft::StateLabel label(GroupId group) const override;
+
+  // The result of a command is the encoded BatchOutcome, as of a batch of which nothing held if it
+  // is none; that of another entry is empty. After an error that is not no_space the node must end.
+  Result<std::vector<Bytes>> apply(const std::vector<raft::Committed>& entries) override;
+
+  // When the disk is full after what was applied has become durable, this is a success: only the
+  // -wal file stays as long as it is.
+  Result<std::vector<std::pair<GroupId, raft::LogStart>>> make_durable() override;
+
+  Result<std::unique_ptr<raft::Snapshot>> open_snapshot(GroupId group) override;
+  Result<std::uint64_t> staged(GroupId group, const raft::SnapshotId& id) override;
+  Result<void> stage(GroupId group, const raft::SnapshotId& id,
+                     const raft::SnapshotChunk& chunk) override;
+  Result<void> install(GroupId group, const raft::SnapshotId& id,
+                       const raft::StateLabel& label) override;
+
+  // --- reading ---
+
+  // A value for each key, in order, or nothing where it is absent: all of one moment, between two
+  // calls of apply(). May suspend. Errors: io_error, corrupt (the node must end).
+  Result<std::vector<std::optional<VersionedValue>>> get(GroupId group,
+                                                         const std::vector<Bytes>& keys);
+
+  // A chain over every entry applied and its outcome: equal on two nodes with equal labels, or
+  // their state machines have parted. Never suspends.
+  std::uint64_t digest(GroupId group) const;
+  // Over keys, values and versions in order, then the remembered tokens and their outcomes, oldest
+  // first; walks all of the group, and applying waits. May suspend. Errors: io_error, corrupt.
+  Result<std::uint64_t> content_digest(GroupId group);
+  // How many tokens of the group are remembered. Never suspends.
+  std::uint64_t tokens_remembered(GroupId group) const;
+
+  // Never suspends.
+  StateStoreSizes sizes() const;
+
+ private:
+  class Parts;
+  explicit StateStore(std::unique_ptr<Parts> parts);
+
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace keelson::kv
