@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,14 @@
 namespace keelson::sim {
 
 inline constexpr std::uint64_t kSectorBytes = 512;
+
+// All that a disk holds, as a value. Directories on the way to a file need not be named.
+struct DiskContent {
+  std::map<std::string, Bytes> files;
+  std::set<std::string> directories;
+
+  bool operator==(const DiskContent&) const = default;
+};
 
 // What a loss of power does to what was not synced; shares out of a million. The default keeps all.
 struct LossShares {

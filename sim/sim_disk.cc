@@ -109,6 +109,38 @@ void SimDisk::wipe() {
   note_fault("wiped");
 }
 
+void SimDisk::fill(const DiskContent& content) {
+  wipe();
+  // The directory of this path, made with its parents where there is none.
+  const auto directory_at = [&](std::string_view path) {
+    std::shared_ptr<DirectoryImage> at = root_;
+    while (!path.empty()) {
+      const std::size_t length = std::min(path.find('/'), path.size());
+      const std::string name(path.substr(0, length));
+      if (at->find(name) == nullptr) {
+        at->apply({{name, Entry{nullptr, std::make_shared<DirectoryImage>()}}});
+        at->make_durable(at->change_count());
+      }
+      at = at->find(name)->directory;
+      CHECK(at != nullptr);
+      path.remove_prefix(std::min(length + 1, path.size()));
+    }
+    return at;
+  };
+  for (const std::string& path : content.directories) directory_at(path);
+  for (const auto& [path, bytes] : content.files) {
+    const std::size_t slash = path.rfind('/');
+    const bool is_in_root = slash == std::string::npos;
+    const auto directory = directory_at(is_in_root ? "" : path.substr(0, slash));
+    const std::string name = is_in_root ? path : path.substr(slash + 1);
+    auto image = std::make_shared<FileImage>(used_bytes_);
+    image->write(bytes, 0);
+    image->make_durable(image->change_count());
+    directory->apply({{name, Entry{std::move(image), nullptr}}});
+    directory->make_durable(directory->change_count());
+  }
+}
+
 // --- faults ---
 
 void SimDisk::note_fault(std::string_view text) {
@@ -330,6 +362,28 @@ std::shared_ptr<DirectoryImage> SimDisk::find_directory(std::string_view path) c
   const Entry* const entry = walk(
       *root_, path, [](const DirectoryImage& each) -> const auto& { return each.visible(); });
   return entry == nullptr ? nullptr : entry->directory;
+}
+
+namespace {
+
+void add_content(const DirectoryImage& directory, const std::string& prefix,
+                 DiskContent& content) {
+  for (const auto& [name, entry] : directory.visible()) {
+    if (entry.file != nullptr) {
+      content.files[prefix + name] = entry.file->visible();
+    } else {
+      content.directories.insert(prefix + name);
+      add_content(*entry.directory, prefix + name + "/", content);
+    }
+  }
+}
+
+}  // namespace
+
+DiskContent SimDisk::visible_content() const {
+  DiskContent content;
+  add_content(*root_, "", content);
+  return content;
 }
 
 std::optional<Bytes> SimDisk::read_durable(const std::string& path) const {

@@ -90,6 +90,9 @@ class SimDisk : private EventTarget {
   void process_gone();
   // An empty disk in the place of this one.
   void wipe();
+  // A disk in the place of this one that holds this, durably. REQUIRES: every path is one that
+  // check_path accepts, and no file is in the way of a directory.
+  void fill(const DiskContent& content);
 
   // --- conditions and faults ---
 
@@ -116,6 +119,8 @@ class SimDisk : private EventTarget {
   std::optional<Bytes> read_durable(const std::string& path) const;
   // What the node would read now.
   std::optional<Bytes> read_visible(const std::string& path) const;
+  // All that the node could read now.
+  DiskContent visible_content() const;
   std::uint64_t used_bytes() const { return *used_bytes_; }
 
  private:
