@@ -78,6 +78,7 @@ void Raft::on_request_vote_reply(NodeId from, const RequestVoteReply& vote, Inst
   const bool vote_counts = !vote.pre_vote && role_ == Role::candidate &&
                            vote.term == persistent_.current_term;
   if (!pre_vote_counts && !vote_counts) return;  // It comes too late.
+  if (!configuration().is_voter(from)) return;
   votes_.insert(from);
   if (votes_.size() < majority()) return;
   pre_vote_counts ? become_candidate(now) : become_leader(now);
@@ -86,15 +87,15 @@ void Raft::on_request_vote_reply(NodeId from, const RequestVoteReply& vote, Inst
 // Dissertation §9.6: "a candidate only increments its term if it first learns from a majority of
 // the cluster that they would be willing to grant the candidate their votes".
 void Raft::become_pre_candidate(Instant now) {
-  CHECK(role_ != Role::leader && now >= election_deadline_);
+  CHECK(role_ != Role::leader && now >= election_deadline_ && may_stand());
   role_ = Role::pre_candidate;
   leader_.reset();
   votes_ = {options_.id};
   draw_election_timeout();
   reset_election_timer(now);
   if (votes_.size() >= majority()) return become_candidate(now);
-  for (const NodeId voter : options_.voters) {
-    if (voter == options_.id) continue;
+  for (const auto& [voter, member] : configuration().members) {
+    if (voter == options_.id || !member.is_voter) continue;
     send(voter, RequestVote{.term = persistent_.current_term.next(),
                             .last_log_index = log_.last_index(),
                             .last_log_term = log_.last_term(),
@@ -113,8 +114,8 @@ void Raft::become_candidate(Instant now) {
   votes_ = {options_.id};
   reset_election_timer(now);
   if (votes_.size() >= majority()) return become_leader(now);
-  for (const NodeId voter : options_.voters) {
-    if (voter == options_.id) continue;
+  for (const auto& [voter, member] : configuration().members) {
+    if (voter == options_.id || !member.is_voter) continue;
     // With the request goes this node's own vote, which must be durable first: the reply() rule.
     reply(voter, RequestVote{.term = persistent_.current_term,
                              .last_log_index = log_.last_index(),

@@ -18,6 +18,7 @@ void Raft::check_invariants() {
   // Handed out <= committed <= the log's end; nothing is applied that a restart could forget.
   CHECK(handed_out_index_ <= commit_index_ && commit_index_ <= log_.last_index());
   CHECK(handed_out_index_ <= log_.stable_index() && log_.stable_index() <= log_.last_index());
+  CHECK(log_.start().index <= handed_out_index_);  // Nothing is forgotten that is not applied.
   CHECK(log_.last_term() <= term);
   CHECK(persisted_write_ <= last_write_ && hard_state_write_ <= last_write_);
   CHECK(handed_out_.current_term <= term);
@@ -44,9 +45,13 @@ void Raft::check_invariants() {
       break;
   }
 
+  // §6: configurations are those of the log, in its order, and none is beyond its end.
+  CHECK(configurations_.empty() || configurations_.back().first <= log_.last_index());
+
   // Volatile state on leaders.
   if (role_ == Role::leader) {
-    CHECK(progress_.size() + 1 == options_.voters.size());
+    CHECK(configuration().is_voter(options_.id) && !needs_snapshot_);
+    CHECK(progress_.size() + 1 == configuration().members.size());
     CHECK(confirmed_round_ <= round_);
     CHECK(sent_rounds_.empty() == (confirmed_round_ == round_));
     CHECK(read_rounds_.empty() || read_rounds_.front().round > confirmed_round_);
@@ -54,6 +59,7 @@ void Raft::check_invariants() {
     for (const auto& [peer, progress] : progress_) {
       CHECK(progress.match_index() < progress.next_index());
       CHECK(progress.next_index() <= log_.last_index().next());
+      CHECK(configuration().members.contains(peer));
       CHECK(progress.inflight_count() <= options_.inflight_appends_max);
       CHECK(progress.echoed_round() <= round_);
     }

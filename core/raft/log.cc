@@ -8,54 +8,89 @@
 
 namespace keelson::raft {
 
-Log::Log(std::vector<Entry> recovered) {
+Log::Log(const LogStart& start, std::vector<Entry> recovered) : start_(start) {
   for (Entry& entry : recovered) append(std::move(entry));
   stable_index_ = written_index_ = last_index();
 }
 
 Term Log::term_at(LogIndex index) const {
-  CHECK(index <= last_index());
-  return index.value == 0 ? Term(0) : entries_[index.value - 1].term;
+  CHECK(index >= start_.index && index <= last_index());
+  return index == start_.index ? start_.term : at(index).term;
+}
+
+const Entry& Log::at(LogIndex index) const {
+  CHECK(index > start_.index && index <= last_index());
+  return entries_[index.value - start_.index.value - 1];
 }
 
 bool Log::contains(LogIndex index, Term term) const {
+  if (index < start_.index) return true;
   return index <= last_index() && term_at(index) == term;
 }
 
 LogIndex Log::last_agreeable(LogIndex index, Term term) const {
+  if (index <= start_.index) return index;
   // Terms never fall along a log, so the entries that qualify are a prefix of it.
-  const auto end = entries_.begin() +
-                   static_cast<std::ptrdiff_t>(std::min(index, last_index()).value);
+  const LogIndex last = std::min(index, last_index());
+  const auto end =
+      entries_.begin() + static_cast<std::ptrdiff_t>(last.value - start_.index.value);
   const auto first_later = std::partition_point(
       entries_.begin(), end, [term](const Entry& entry) { return entry.term <= term; });
-  return LogIndex(static_cast<std::uint64_t>(first_later - entries_.begin()));
+  return LogIndex(start_.index.value +
+                  static_cast<std::uint64_t>(first_later - entries_.begin()));
 }
 
 void Log::append(Entry entry) {
   CHECK(entry.index == last_index().next());
   CHECK(entry.term >= last_term() && entry.term.value > 0);
+  bytes_ += entry.data.size();
   entries_.push_back(std::move(entry));
 }
 
 void Log::truncate_from(LogIndex first) {
-  CHECK(first.value >= 1 && first <= last_index());
-  entries_.resize(first.value - 1);
+  CHECK(first > start_.index && first <= last_index());
+  while (last_index() >= first) {
+    bytes_ -= entries_.back().data.size();
+    entries_.pop_back();
+  }
   stable_index_ = std::min(stable_index_, last_index());
   written_index_ = std::min(written_index_, last_index());
   for (OutstandingWrite& write : outstanding_) write.last = std::min(write.last, last_index());
 }
 
+void Log::cut(LogIndex last) {
+  CHECK(last >= start_.index && last <= stable_index_);
+  const Term term = term_at(last);
+  while (start_.index < last) {
+    bytes_ -= entries_.front().data.size();
+    entries_.pop_front();
+    start_.index = start_.index.next();
+  }
+  start_.term = term;
+}
+
+void Log::restart(const LogStart& start) {
+  CHECK(start.index > start_.index && start.term >= start_.term);
+  entries_.clear();
+  bytes_ = 0;
+  start_ = start;
+  stable_index_ = written_index_ = start.index;
+  // What is under way holds nothing of this log.
+  for (OutstandingWrite& write : outstanding_) write.last = LogIndex(0);
+}
+
 std::vector<Entry> Log::slice(LogIndex first, LogIndex last, std::size_t bytes_max) const {
-  CHECK(first.value >= 1 && first <= last && last <= last_index());
-  std::uint64_t end = first.value;  // One past the last entry taken.
-  std::size_t bytes = entries_[first.value - 1].data.size();
-  while (end < last.value && bytes + entries_[end].data.size() <= bytes_max) {
+  CHECK(first > start_.index && first <= last && last <= last_index());
+  const std::size_t begin = first.value - start_.index.value - 1;
+  const std::size_t limit = last.value - start_.index.value;
+  std::size_t end = begin + 1;  // One past the last entry taken.
+  std::size_t bytes = entries_[begin].data.size();
+  while (end < limit && bytes + entries_[end].data.size() <= bytes_max) {
     bytes += entries_[end].data.size();
     ++end;
   }
-  const auto begin = entries_.begin();
-  return {begin + static_cast<std::ptrdiff_t>(first.value - 1),
-          begin + static_cast<std::ptrdiff_t>(end)};
+  return {entries_.begin() + static_cast<std::ptrdiff_t>(begin),
+          entries_.begin() + static_cast<std::ptrdiff_t>(end)};
 }
 
 std::vector<Entry> Log::take_unwritten(WriteId write) {

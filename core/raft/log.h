@@ -4,6 +4,10 @@
 // can be replaced while a write that holds it is still under way; that write's confirmation must
 // not pass for the new entry's (the "ABA" of asynchronous appends), so truncation also cuts back
 // what outstanding writes will be taken to confirm.
+//
+// Compaction (§7): the log forgets its first entries once the state that includes them is durable, or
+// begins anew after a snapshot. What is before its start was committed, so any log that is asked
+// about it agrees.
 #pragma once
 
 #include <deque>
@@ -19,26 +23,35 @@ using WriteId = StrongInt<struct WriteIdTag>;
 
 class Log {
  public:
-  // REQUIRES: `recovered` starts at index 1, has no gaps, its terms never fall. It is stable.
-  explicit Log(std::vector<Entry> recovered);
+  // REQUIRES: `recovered` follows `start`, has no gaps, its terms never fall. It is stable.
+  Log(const LogStart& start, std::vector<Entry> recovered);
 
-  LogIndex last_index() const { return LogIndex(entries_.size()); }
-  Term last_term() const { return entries_.empty() ? Term(0) : entries_.back().term; }
-  // Term 0 at index 0. REQUIRES: index <= last_index().
+  const LogStart& start() const { return start_; }
+  LogIndex last_index() const { return LogIndex(start_.index.value + entries_.size()); }
+  Term last_term() const { return entries_.empty() ? start_.term : entries_.back().term; }
+  // Term 0 at index 0. REQUIRES: start().index <= index <= last_index().
   Term term_at(LogIndex index) const;
-  // The consistency check of AppendEntries (§5.3).
+  // REQUIRES: start().index < index <= last_index().
+  const Entry& at(LogIndex index) const;
+  // The consistency check of AppendEntries (§5.3). True of what is before the start.
   bool contains(LogIndex index, Term term) const;
   // The last index <= `index` whose term is at most `term`: the last place where this log may agree
-  // with one that has `term` at `index`. Index 0 always may.
+  // with one that has `term` at `index`. What is before the start always may.
   LogIndex last_agreeable(LogIndex index, Term term) const;
+  // Of the entries' data.
+  std::uint64_t bytes() const { return bytes_; }
 
   // REQUIRES: entry.index == last_index() + 1, entry.term >= last_term().
   void append(Entry entry);
-  // Drops this entry and all that follow it. REQUIRES: 1 <= first <= last_index().
+  // Drops this entry and all that follow it. REQUIRES: start().index < first <= last_index().
   void truncate_from(LogIndex first);
+  // Forgets the entries up to and with `last`. REQUIRES: start().index <= last <= stable_index().
+  void cut(LogIndex last);
+  // Forgets all entries, and begins after a snapshot's last. REQUIRES: start.index > start().index.
+  void restart(const LogStart& start);
 
   // Copies of [first, last], as many as fit into `bytes_max` but at least one.
-  // REQUIRES: 1 <= first <= last <= last_index().
+  // REQUIRES: start().index < first <= last <= last_index().
   std::vector<Entry> slice(LogIndex first, LogIndex last, std::size_t bytes_max) const;
 
   // Every entry up to here is durable as it stands.
@@ -55,8 +68,10 @@ class Log {
     LogIndex last;  // What it will make stable.
   };
 
-  std::deque<Entry> entries_;  // entries_[i] has index i + 1.
-  // Invariant: stable_index_ <= written_index_ <= last_index().
+  LogStart start_;
+  std::deque<Entry> entries_;  // entries_[i] has index start_.index + 1 + i.
+  std::uint64_t bytes_ = 0;
+  // Invariant: start_.index <= stable_index_ <= written_index_ <= last_index().
   LogIndex stable_index_;
   LogIndex written_index_;                    // Handed out for writing.
   std::deque<OutstandingWrite> outstanding_;  // Ids grow. Every last <= written_index_.

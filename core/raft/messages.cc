@@ -39,7 +39,7 @@ void encode_configuration(const Configuration& configuration, wire::Configuratio
   }
 }
 
-Result<Configuration> decode_configuration(const wire::Configuration& body) {
+Result<Configuration> to_configuration(const wire::Configuration& body) {
   Configuration configuration;
   NodeId last(0);
   for (const wire::Configuration::Member& member : body.members()) {
@@ -153,7 +153,7 @@ Result<EntryKind> decode_kind(const wire::Entry& entry) {
       if (!entry.data().empty()) return corrupt("no_op with data");
       return EntryKind::no_op;
     case wire::CONFIGURATION:
-      if (!decode_configuration(entry.data())) return corrupt("configuration");
+      if (!keelson::raft::decode_configuration(entry.data())) return corrupt("configuration");
       return EntryKind::configuration;
     default: return corrupt("entry's kind");
   }
@@ -199,7 +199,7 @@ Result<Message> decode_install_snapshot(wire::InstallSnapshot& body) {
                                     .data = std::move(*body.mutable_data())},
                           .round = Round(body.round())};
   TRY(message.id, decode_snapshot_id(body.id(), message.term));
-  TRY(message.configuration, decode_configuration(body.configuration()));
+  TRY(message.configuration, to_configuration(body.configuration()));
   return Message(std::move(message));
 }
 
@@ -320,7 +320,7 @@ Result<Configuration> decode_configuration(BytesView bytes) {
       !body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return corrupt("not a configuration");
   }
-  return decode_configuration(body);
+  return to_configuration(body);
 }
 
 }  // namespace keelson::raft

@@ -15,6 +15,7 @@ Progress::Progress(LogIndex next_index, std::size_t inflight_max)
 }
 
 bool Progress::may_send_entries() const {
+  if (state_ == State::snapshotting) return false;
   return state_ == State::probing ? !probe_inflight_ : inflight_.size() < inflight_max_;
 }
 
@@ -45,7 +46,7 @@ void Progress::answered(Round round) {
 bool Progress::accepted(LogIndex match) {
   // A heartbeat is accepted before the follower's disk has all that it holds in memory. Only when
   // the entry before next_index is itself acknowledged does streaming begin.
-  const bool probe_answered = state_ == State::probing && match.next() >= next_index_;
+  const bool probe_answered = state_ != State::replicating && match.next() >= next_index_;
   const bool news = match > match_index_;
   match_index_ = std::max(match_index_, match);
   next_index_ = std::max(next_index_, match_index_.next());
@@ -55,6 +56,7 @@ bool Progress::accepted(LogIndex match) {
 }
 
 bool Progress::refused(LogIndex agreeable) {
+  if (state_ == State::snapshotting) return false;
   // Within a term a follower never loses what it acknowledged.
   if (agreeable < match_index_) return false;
   if (agreeable.next() >= next_index_) return false;
@@ -66,6 +68,13 @@ void Progress::become_probing(LogIndex next_index) {
   CHECK(next_index > match_index_ && next_index <= next_index_);
   state_ = State::probing;
   next_index_ = next_index;
+  inflight_.clear();
+  probe_inflight_ = false;
+}
+
+void Progress::become_snapshotting() {
+  state_ = State::snapshotting;
+  next_index_ = match_index_.next();
   inflight_.clear();
   probe_inflight_ = false;
 }

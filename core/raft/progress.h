@@ -5,6 +5,8 @@
 //                then empty ones, a heartbeat each, until one at next_index - 1 is accepted.
 //   replicating  entries are streamed without waiting, next_index runs ahead of what is
 //                acknowledged, up to a window. A refusal or silence leads back to probing.
+//   snapshotting what it needs next is not in the log any more: it is sent a snapshot and, until it
+//                has it, no entries.
 #pragma once
 
 #include <deque>
@@ -16,7 +18,7 @@ namespace keelson::raft {
 
 class Progress {
  public:
-  enum class State { probing, replicating };
+  enum class State { probing, replicating, snapshotting };
 
   // §5.3: "initialized to leader last log index + 1". REQUIRES: inflight_max > 0.
   Progress(LogIndex next_index, std::size_t inflight_max);
@@ -49,6 +51,9 @@ class Progress {
   // The follower refused: the logs can agree up to `agreeable` at most. True if next_index moved
   // back. A refusal from before `match_index` was acknowledged is out of date and changes nothing.
   bool refused(LogIndex agreeable);
+  // The log has forgotten what the follower needs. Ends when it accepts anything. REQUIRES: it has
+  // not acknowledged the log's start.
+  void become_snapshotting();
 
  private:
   void become_probing(LogIndex next_index);

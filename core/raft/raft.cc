@@ -11,42 +11,57 @@
 
 namespace keelson::raft {
 
-Raft::Raft(const Options& options, const HardState& recovered, std::vector<Entry> log,
-           Random& random, Marks& marks, Instant now)
+Raft::Raft(const Options& options, Recovered recovered, Random& random, Marks& marks, Instant now)
     : options_(options),
       random_(random),
       marks_(marks),
-      persistent_(recovered),
-      handed_out_(recovered),
-      log_(std::move(log)) {
-  CHECK(std::is_sorted(options_.voters.begin(), options_.voters.end()));
-  CHECK(std::adjacent_find(options_.voters.begin(), options_.voters.end()) ==
-        options_.voters.end());
-  CHECK(options_.id.value > 0 && is_voter(options_.id));
+      persistent_(recovered.hard_state),
+      handed_out_(recovered.hard_state),
+      log_(recovered.start, std::move(recovered.log)),
+      base_configuration_(std::move(recovered.state.configuration)) {
+  CHECK(options_.id.value > 0);
   CHECK(options_.heartbeat_interval > Duration::zero());
   CHECK(options_.election_timeout > options_.heartbeat_interval);
   CHECK(options_.lease >= Duration::zero() && options_.lease < options_.election_timeout);
+  // The state was installed before the log could be told: what the log has is of no use, unless it
+  // goes on from there (Figure 13, 6).
+  const LogStart state{.index = recovered.state.index, .term = recovered.state.term};
+  if (!log_.contains(state.index, state.term)) {
+    CHECK(state.term <= persistent_.current_term);
+    log_.restart(state);
+    restart_to_write_ = state;
+  }
+  needs_snapshot_ = state.index < log_.start().index;
+  commit_index_ = handed_out_index_ = std::max(state.index, log_.start().index);
+  for (LogIndex index = commit_index_; index < log_.last_index();) {
+    index = index.next();
+    note_configuration(log_.at(index));
+  }
   // Before the restart this node may have acknowledged a leader that holds a lease on the strength
   // of it. A node that never had a term has not.
-  if (recovered.current_term.value > 0) leader_heard_at_ = now;
+  if (persistent_.current_term.value > 0) leader_heard_at_ = now;
   seen_.persistent = persistent_;
   draw_election_timeout();
   reset_election_timer(now);
   check_invariants();
 }
 
+// Whoever asks is heard: a node whose log is behind may not know the members of today. Who may
+// speak for which member is settled before a message comes here (raft_node.h).
 void Raft::step(NodeId from, const Message& message, Instant now) {
   CHECK(from != options_.id);
-  if (!is_voter(from)) return;
-
   if (const auto* request = std::get_if<RequestVote>(&message)) {
     on_request_vote(from, *request, now);  // Decides for itself whether to adopt the term.
   } else if (const auto* vote = std::get_if<RequestVoteReply>(&message)) {
     on_request_vote_reply(from, *vote, now);
   } else if (const auto* append = std::get_if<AppendEntries>(&message)) {
     on_append_entries(from, *append, now);
+  } else if (const auto* appended = std::get_if<AppendEntriesReply>(&message)) {
+    on_append_entries_reply(from, *appended, now);
+  } else if (const auto* install = std::get_if<InstallSnapshot>(&message)) {
+    on_install_snapshot(from, *install, now);
   } else {
-    on_append_entries_reply(from, std::get<AppendEntriesReply>(message), now);
+    on_install_snapshot_reply(from, std::get<InstallSnapshotReply>(message), now);
   }
   after_input();
 }
@@ -59,14 +74,17 @@ void Raft::tick(Instant now) {
     step_down_without_quorum(now);
   } else {
     heartbeat_deadline_ = now + options_.heartbeat_interval;
-    for (auto& [peer, progress] : progress_) progress.interval_passed();
+    for (auto& [peer, progress] : progress_) {
+      progress.interval_passed();
+      if (progress.state() == Progress::State::snapshotting) snapshots_wanted_.insert(peer);
+    }
     begin_round(now);
   }
   after_input();
 }
 
 Instant Raft::next_deadline() const {
-  if (role_ != Role::leader) return election_deadline_;
+  if (role_ != Role::leader) return may_stand() ? election_deadline_ : Deadline::never().at;
   return std::min(heartbeat_deadline_, quorum_deadline());
 }
 
@@ -88,7 +106,9 @@ void Raft::persisted(WriteId write, Instant now) {
 bool Raft::has_ready() const {
   const LogIndex may_hand_out = std::min(commit_index_, log_.stable_index());
   return !messages_.empty() || !promises_.empty() || !reads_.empty() || appends_due_ ||
-         persistent_ != handed_out_ || log_.has_unwritten() || handed_out_index_ < may_hand_out;
+         persistent_ != handed_out_ || log_.has_unwritten() || restart_to_write_ ||
+         !chunks_.empty() || !snapshots_wanted_.empty() ||
+         (handed_out_index_ < may_hand_out && !needs_snapshot_);
 }
 
 Ready Raft::take_ready() {
@@ -97,11 +117,15 @@ Ready Raft::take_ready() {
   ready.messages = std::exchange(messages_, {});
   ready.after_sync = std::exchange(promises_, {});
   ready.reads = std::exchange(reads_, {});
+  ready.snapshot_chunks = std::exchange(chunks_, {});
+  ready.snapshots_wanted = std::exchange(snapshots_wanted_, {});
 
   const bool new_hard_state = persistent_ != handed_out_;
-  if (new_hard_state || log_.has_unwritten() || !ready.after_sync.empty()) {
+  if (new_hard_state || log_.has_unwritten() || restart_to_write_ || !ready.after_sync.empty() ||
+      !ready.snapshot_chunks.empty()) {
     last_write_ = last_write_.next();
     ready.write = last_write_;
+    ready.log_restart = std::exchange(restart_to_write_, {});
     ready.entries = log_.take_unwritten(last_write_);
     if (new_hard_state) {
       ready.hard_state = handed_out_ = persistent_;
@@ -110,7 +134,7 @@ Ready Raft::take_ready() {
   }
 
   const LogIndex last = std::min(commit_index_, log_.stable_index());
-  if (handed_out_index_ < last) {
+  if (handed_out_index_ < last && !needs_snapshot_) {
     ready.committed = log_.slice(handed_out_index_.next(), last, SIZE_MAX);
     handed_out_index_ = last;
   }
@@ -127,11 +151,26 @@ std::map<NodeId, LogIndex> Raft::match_indexes() const {
   return indexes;
 }
 
-bool Raft::is_voter(NodeId id) const {
-  return std::binary_search(options_.voters.begin(), options_.voters.end(), id);
+// A node that has no vote, or no state to lead with, leaves elections to the others.
+bool Raft::may_stand() const { return is_voter() && !needs_snapshot_; }
+
+bool Raft::is_voter() const {
+  const auto& members = configuration().members;
+  const auto found = members.find(options_.id);
+  return found != members.end() && found->second.is_voter &&
+         found->second.incarnation == options_.incarnation;
 }
 
-std::size_t Raft::majority() const { return majority_of(options_.voters.size()); }
+std::size_t Raft::majority() const { return majority_of(configuration().voters_count()); }
+
+void Raft::set_reluctant(bool reluctant, Instant now) {
+  is_reluctant_ = reluctant;
+  if (reluctant && role_ == Role::leader && progress_.size() > 0) {
+    become_follower(persistent_.current_term, now);
+    reset_election_timer(now);
+  }
+  after_input();
+}
 
 // §5.1: "If one server's current term is smaller than the other's, then it updates its current term
 // to the larger value. If a candidate or leader discovers that its term is out of date, it
@@ -148,6 +187,7 @@ void Raft::become_follower(Term term, Instant now) {
     fail_reads();
     progress_.clear();
     sent_rounds_.clear();
+    snapshots_wanted_.clear();
     round_ = confirmed_round_ = Round(0);
     round_is_unsent_ = false;
   }
@@ -165,9 +205,8 @@ void Raft::become_leader(Instant now) {
   role_ = Role::leader;
   leader_ = options_.id;
   votes_.clear();
-  for (const NodeId voter : options_.voters) {
-    if (voter == options_.id) continue;
-    progress_.emplace(voter, Progress(log_.last_index().next(), options_.inflight_appends_max));
+  for (const auto& [id, member] : configuration().members) {
+    if (id != options_.id) add_progress(id);
   }
   heartbeat_deadline_ = now + options_.heartbeat_interval;
   // §8: "having each leader commit a blank no-op entry into the log at the start of its term".
@@ -175,8 +214,12 @@ void Raft::become_leader(Instant now) {
   begin_round(now);
 }
 
+void Raft::add_progress(NodeId peer) {
+  progress_.emplace(peer, Progress(log_.last_index().next(), options_.inflight_appends_max));
+}
+
 void Raft::reset_election_timer(Instant now) {
-  election_deadline_ = now + election_timeout_drawn_;
+  election_deadline_ = now + election_timeout_drawn_ * (is_reluctant_ ? 4 : 1);
 }
 
 // §5.2: "election timeouts are chosen randomly from a fixed interval". One draw serves until the

@@ -1,7 +1,8 @@
 // The Raft algorithm as a pure state machine: the same inputs in the same order give the same
 // outputs. It does no I/O and reads no clock; raft_node.cc is the loop around it that does. Names
 // are those of Figure 2 in the extended Raft paper, which every "§" cites. The rules are kept in
-// election.cc (§5.2), replication.cc (§5.3, §5.4.2) and read_index.cc (§8).
+// election.cc (§5.2), replication.cc (§5.3, §5.4.2), configuration.cc (§6), snapshot.cc (§7) and
+// read_index.cc (§8).
 #pragma once
 
 #include <deque>
@@ -22,7 +23,7 @@ namespace keelson::raft {
 
 struct Options {
   NodeId id;
-  std::vector<NodeId> voters;  // Sorted; contains `id`. Membership changes come later.
+  Incarnation incarnation;  // A member of this id with another one is not this node.
   Duration heartbeat_interval = std::chrono::milliseconds(200);
   Duration election_timeout = std::chrono::seconds(2);  // Randomised in [1, 2) of it (§5.2).
   // How long a confirmed round lets this leader read without a new one, from the moment it was
@@ -30,6 +31,16 @@ struct Options {
   Duration lease = Duration::zero();
   std::size_t append_bytes_max = 1 << 20;  // Of one AppendEntries; one entry always fits.
   std::size_t inflight_appends_max = 64;   // Unacknowledged appends to one follower.
+};
+
+// What a restart finds of a group.
+struct Recovered {
+  HardState hard_state;
+  LogStart start;
+  std::vector<Entry> log;  // From the entry after `start` on, without a gap.
+  // What the state machine includes. Its configuration is the founders' as long as no entry has
+  // changed it, and empty on a node that has yet to hear of the group.
+  StateLabel state;
 };
 
 // Names a set of linearizable reads that share one quorum round. Grows over this object's life.
@@ -43,31 +54,44 @@ struct ReadResult {
   bool operator==(const ReadResult&) const = default;
 };
 
+struct ReceivedChunk {
+  NodeId from;
+  InstallSnapshot message;
+};
+
 // What the inputs since the last take_ready() ask of the caller. The type is the durability
 // contract: a promise that is not durable yet is in `after_sync`, never in `messages`.
 struct Ready {
   // 1. Send now: nothing here rests on a write that persisted() has not confirmed. (A leader's own
   //    disk write overlaps replication: dissertation §10.2.1.)
   std::vector<Outgoing> messages;
-  // 2. Write and sync hard_state and entries, in the order of the write ids. An entry replaces all
-  //    entries of its index and above. Then
+  // 2. Write and sync hard_state, restart and entries, in the order of the write ids. The log begins
+  //    anew after `log_restart`. An entry replaces all entries of its index and above. Then
   std::optional<HardState> hard_state;
+  std::optional<LogStart> log_restart;
   std::vector<Entry> entries;
   // 3. send these and call persisted(write). Present even when there is nothing to write, for the
   //    sake of order: a promise may rest on an earlier write.
   std::vector<Outgoing> after_sync;
+  //    Then stage these, in order after what 4 has handed out, and call snapshot_staged() or, when
+  //    the last chunk was installed, snapshot_installed().
+  std::vector<ReceivedChunk> snapshot_chunks;
   std::optional<WriteId> write;  // Set when 2 or 3 is not empty.
   // 4. Apply, in the order of their indexes. Durable here and on a majority.
   std::vector<Entry> committed;
   // 5. Answer reads.
   std::vector<ReadResult> reads;
+  // 6. Send each of these followers a snapshot, unless that is under way: its log cannot be continued
+  //    from this one, or its state is lost. Repeated as long as it is so.
+  std::set<NodeId> snapshots_wanted;
 };
 
 class Raft {
  public:
-  // Starts as a follower (§5.2). REQUIRES: `random`, `marks` outlive this object.
-  Raft(const Options& options, const HardState& recovered, std::vector<Entry> log, Random& random,
-       Marks& marks, Instant now);
+  // Starts as a follower (§5.2). When the state is behind the start of the log, it was lost: this
+  // node keeps its promises, asks for a snapshot, and does not stand for election until it has one.
+  // REQUIRES: `random`, `marks` outlive this object.
+  Raft(const Options& options, Recovered recovered, Random& random, Marks& marks, Instant now);
 
   // Takes one message from a peer. REQUIRES: `now` is not before that of any earlier call.
   void step(NodeId from, const Message& message, Instant now);
@@ -81,6 +105,12 @@ class Raft {
   // another term's entry has that index, the command is lost. Nothing when this node does not lead.
   std::optional<LogIndex> propose(Bytes command, Instant now);
 
+  // Appends a configuration, in force at once (§6). It differs from the present one by one voter at
+  // most, so that any majority of the one meets any of the other (dissertation §4.1); this node
+  // stays a voter. Nothing unless this node leads, has committed an entry of its term, and has
+  // committed the present configuration: another leader may be replacing it otherwise.
+  std::optional<LogIndex> propose_configuration(const Configuration& configuration, Instant now);
+
   // Asks that a quorum confirm, by messages sent after this call, that this node still leads. The
   // answer comes in Ready::reads. Calls share a round: at most one is in flight, later calls gather
   // for the next. Nothing when this node is not the leader.
@@ -92,6 +122,27 @@ class Raft {
   // The write, and all before it, is durable. REQUIRES: ids in order.
   void persisted(WriteId write, Instant now);
 
+  // --- snapshots and compaction ---
+
+  // Forgets the log up to `last`. REQUIRES: the state that includes it is durable.
+  void compact(LogIndex last);
+
+  // What carries a chunk to a follower; nothing when this node does not lead.
+  std::optional<Message> install_snapshot(const StateLabel& label, std::uint64_t number,
+                                          SnapshotChunk chunk) const;
+  // Whether a snapshot may take the place of the state now. Not while its last entry is on its way
+  // to the disk: it need not, then, for that entry will be applied.
+  bool may_install(const SnapshotId& id) const;
+  // A chunk from Ready::snapshot_chunks was dealt with: `next_chunk` is wanted now.
+  void snapshot_staged(const ReceivedChunk& received, std::uint64_t next_chunk, Instant now);
+  // The snapshot that ended with this chunk is the state now, durably. REQUIRES: may_install(), and
+  // that the state did not include label.index before.
+  void snapshot_installed(const ReceivedChunk& received, const StateLabel& label, Instant now);
+
+  // A node that cannot write gives up its lead, and until told otherwise stands for election only
+  // after the others had four times as long to do so.
+  void set_reluctant(bool reluctant, Instant now);
+
   // Hands out, once, what all inputs since the last call ask for. A caller that cannot sync it must
   // stop the node: nothing may be promised that a restart would forget.
   [[nodiscard]] Ready take_ready();
@@ -102,7 +153,16 @@ class Raft {
   std::optional<NodeId> leader() const { return leader_; }  // Of the current term, if known here.
   LogIndex commit_index() const { return commit_index_; }
   LogIndex last_log_index() const { return log_.last_index(); }
-  // For the admin console: what the leader knows of each voter; empty on others.
+  const LogStart& log_start() const { return log_.start(); }
+  std::uint64_t log_bytes() const { return log_.bytes(); }
+  LogIndex stable_index() const { return log_.stable_index(); }
+  // The term of an entry of the log, or of its start. REQUIRES: it is in the log.
+  Term term_at(LogIndex index) const { return log_.term_at(index); }
+  // The latest in the log, committed or not (§6).
+  const Configuration& configuration() const;
+  bool needs_snapshot() const { return needs_snapshot_; }
+  bool has_committed_in_term() const;
+  // For the admin console: what the leader knows of each member; empty on others.
   std::map<NodeId, LogIndex> match_indexes() const;
 
  private:
@@ -117,8 +177,13 @@ class Raft {
   };
 
   // raft.cc: dispatch, terms, roles.
-  bool is_voter(NodeId id) const;
+  bool is_voter() const;
+  bool may_stand() const;
   std::size_t majority() const;
+  void add_progress(NodeId peer);
+  // The greatest value that a majority of the voters has reached.
+  LogIndex match_of_majority();
+  Round round_of_majority();
   void become_follower(Term term, Instant now);
   void become_leader(Instant now);
   void reset_election_timer(Instant now);
@@ -141,13 +206,26 @@ class Raft {
   // replication.cc
   void on_append_entries(NodeId from, const AppendEntries& request, Instant now);
   void on_append_entries_reply(NodeId from, const AppendEntriesReply& reply, Instant now);
+  bool hear_leader(NodeId from, Term term, Round round, Instant now);
   void append_after_conflicts(const std::vector<Entry>& entries);
   void refuse_append(NodeId to, const AppendEntries& request);
   void accept_append(NodeId to, LogIndex match, bool has_entries);
   void advance_commit_index(Instant now);
   void append_own(EntryKind kind, Bytes data);
   void send_appends();
-  bool has_committed_in_term() const;
+  void note_match(NodeId follower, LogIndex match, Instant now);
+
+  // configuration.cc
+  LogIndex configuration_index() const;
+  void note_configuration(const Entry& entry);
+  void forget_configurations_from(LogIndex first);
+  void follow_configuration();
+
+  // snapshot.cc
+  void on_install_snapshot(NodeId from, const InstallSnapshot& request, Instant now);
+  void on_install_snapshot_reply(NodeId from, const InstallSnapshotReply& answer, Instant now);
+  void answer_chunk(const ReceivedChunk& received, std::uint64_t next_chunk, bool installed);
+  void want_snapshot(NodeId follower, Progress& progress);
 
   // read_index.cc
   void begin_round(Instant now);
@@ -168,12 +246,20 @@ class Raft {
   WriteId last_write_;        // The newest handed out.
   WriteId persisted_write_;   // The newest confirmed.
   WriteId hard_state_write_;  // The newest that carried handed_out_.
+  std::optional<LogStart> restart_to_write_;
+
+  // §6: "a server always uses the latest configuration in its log, regardless of whether the entry
+  // is committed". Those of entries that are in the log and not in the state, and the one before.
+  Configuration base_configuration_;
+  std::vector<std::pair<LogIndex, Configuration>> configurations_;
 
   // Volatile state on all servers.
   Role role_ = Role::follower;
   std::optional<NodeId> leader_;
   LogIndex commit_index_;
   LogIndex handed_out_index_;  // Of the committed entries. <= commit_index_, <= stable index.
+  bool needs_snapshot_ = false;  // The state is lost: nothing can be applied.
+  bool is_reluctant_ = false;
   Instant election_deadline_;
   Duration election_timeout_drawn_ = Duration::zero();
   // When a leader of any term last spoke, as far as this node must honour it. See
@@ -185,7 +271,7 @@ class Raft {
   std::set<NodeId> votes_;
 
   // Volatile state on leaders. Empty on others.
-  std::map<NodeId, Progress> progress_;  // Of every other voter.
+  std::map<NodeId, Progress> progress_;  // Of every other member.
   Instant heartbeat_deadline_;
   Round round_;                          // The newest begun.
   Round confirmed_round_;                // The newest that a majority has echoed.
@@ -199,6 +285,8 @@ class Raft {
   // For the next take_ready().
   std::vector<Outgoing> messages_, promises_;
   std::vector<ReadResult> reads_;
+  std::vector<ReceivedChunk> chunks_;
+  std::set<NodeId> snapshots_wanted_;
   bool appends_due_ = false;
 
   // What check_invariants() saw last, for what must never go back.

@@ -1,3 +1,5 @@
+// The loop, the log writer, and what callers wait for. The other loops: apply.cc, compaction.cc,
+// snapshot_sender.cc; admission.cc.
 // Tested by tests/core/node/coordinator_test.cc and every scenario.
 #include "core/raft/raft_node.h"
 
@@ -6,8 +8,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/base/check.h"
-#include "core/runtime/sync.h"
+#include "core/raft/raft_node_state.h"
 
 namespace keelson::raft {
 
@@ -16,103 +17,48 @@ namespace {
 // Commands proposed and not yet applied, of one group; more are refused.
 constexpr std::size_t kProposalsMax = 4096;
 
+// Until what was not written for want of space is tried again.
+constexpr Duration kNoSpaceRetry = std::chrono::milliseconds(50);
+
 }  // namespace
 
-struct RaftNode::Group {
-  Group(Env& env, GroupId group_id, const Options& group_options, RecoveredGroup recovered,
-        StateMachine& machine)
-      : id(group_id), options(group_options), state_machine(machine),
-        random(env.random.stream("raft/" + to_string(group_id) + "/election")),
-        core(group_options, recovered.hard_state, std::move(recovered.log), *random, env.marks,
-             env.clock.now()),
-        applied_changed(env.scheduler), leader_changed(env.scheduler) {}
-
-  const GroupId id;
-  const Options options;
-  StateMachine& state_machine;
-  const std::unique_ptr<Random> random;
-  Raft core;
-  LogIndex last_applied;
-
-  // Callers that wait, each on its own stack.
-  std::map<LogIndex, Proposal*> proposals;
-  std::multimap<ReadToken, PendingRead*> reads;
-  ReadToken last_token;
-  ReadRounds read_rounds;
-  WaitQueue applied_changed;
-
-  // What was last told to those who watch the leader.
-  Role seen_role = Role::follower;
-  Term seen_term;
-  std::optional<NodeId> seen_leader;
-  WaitQueue leader_changed;
-};
-
-struct RaftNode::Proposal {
-  enum class Outcome { pending, applied, replaced, unknown };
-
-  Proposal(Scheduler& scheduler, Group& owner, LogIndex at, Term in)
-      : group(owner), index(at), term(in), decided(scheduler) {
-    const bool is_new = group.proposals.emplace(index, this).second;
-    CHECK(is_new);
-  }
-  ~Proposal() {
-    const auto found = group.proposals.find(index);
-    if (found != group.proposals.end() && found->second == this) group.proposals.erase(found);
-  }
-
-  void decide(Outcome to) {
-    outcome = to;
-    group.proposals.erase(index);
-    decided.notify_all();
-  }
-
-  Group& group;
-  const LogIndex index;
-  const Term term;
-  Outcome outcome = Outcome::pending;
-  Bytes result;
-  WaitQueue decided;
-};
-
-struct RaftNode::PendingRead {
-  PendingRead(Scheduler& scheduler, Group& owner, ReadToken with)
-      : group(owner), place(owner.reads.emplace(with, this)), decided(scheduler) {}
-  ~PendingRead() {
-    if (!is_decided) group.reads.erase(place);
-  }
-
-  Group& group;
-  const std::multimap<ReadToken, PendingRead*>::iterator place;
-  bool is_decided = false;
-  std::optional<LogIndex> read_index;
-  WaitQueue decided;
-};
-
-RaftNode::RaftNode(Env& env, Persistence& persistence, MessageSender& sender,
-                   RaftObserver* observer)
-    : env_(env), persistence_(persistence), sender_(sender), observer_(observer),
-      work_(env.scheduler), writes_changed_(env.scheduler), fibers_(env.scheduler) {}
+RaftNode::RaftNode(Env& env, const RaftNodeOptions& options, Persistence& persistence,
+                   StateMachine& state_machine, MessageSender& sender, RaftObserver* observer)
+    : env_(env), options_(options), persistence_(persistence), state_machine_(state_machine),
+      sender_(sender), observer_(observer), snapshot_numbers_(env.random.stream("raft/snapshots")),
+      work_(env.scheduler), writes_changed_(env.scheduler), to_apply_changed_(env.scheduler),
+      compaction_wanted_(env.scheduler), compaction_ended_(env.scheduler),
+      transfers_(env.scheduler), fibers_(env.scheduler) {}
 
 RaftNode::~RaftNode() { stop(); }
 
-void RaftNode::add_group(GroupId group, const Options& options, RecoveredGroup recovered,
-                         StateMachine& state_machine) {
+void RaftNode::add_group(GroupId group, const Options& options, Recovered recovered,
+                         const Configuration& founders) {
   CHECK(fibers_.size() == 0);
+  if (recovered.state.configuration.members.empty()) recovered.state.configuration = founders;
   const bool is_new =
-      groups_
-          .emplace(group, std::make_unique<Group>(env_, group, options, std::move(recovered),
-                                                  state_machine))
+      groups_.emplace(group, std::make_unique<Group>(env_, group, options, std::move(recovered)))
           .second;
   CHECK(is_new);
+  const Raft& core = find(group).core;
+  if (core.needs_snapshot()) {
+    SOMETIMES(env_.marks, "raft: state lost, asks for a snapshot");
+    env_.log.event("raft", fmt::format("{}: the state is lost, the log begins after {}: waiting for "
+                                       "a snapshot",
+                                       to_string(group), core.log_start().index.value));
+  }
 }
 
 void RaftNode::start() {
   fibers_.spawn("raft loop", [this] { run(); });
   fibers_.spawn("log writer", [this] { write_loop(); });
+  fibers_.spawn("applier", [this] { apply_loop(); });
+  fibers_.spawn("compaction", [this] { compact_loop(); });
+  fibers_.spawn("disk space", [this] { space_loop(); });
 }
 
 void RaftNode::stop() {
+  transfers_.stop();
   fibers_.stop();
   for (const auto& [id, group] : groups_) {
     while (!group->proposals.empty()) {
@@ -167,41 +113,61 @@ void RaftNode::run() {
 
 void RaftNode::carry_out(Group& group, Ready ready) {
   if (!disk_is_stalled(group)) send_all(group, ready.messages);
-  if (ready.write) {
-    const bool writes_nothing = !ready.hard_state && ready.entries.empty();
-    persistence_.append(group.id, ready.hard_state, ready.entries);
-    PendingWrite write{&group, *ready.write, std::move(ready.after_sync)};
-    if (writes_nothing && writes_.empty() && !writing_since_) {
-      finish_writes({write});  // Every promise before it is durable already.
-    } else {
-      writes_.push_back(std::move(write));
-      writes_changed_.notify_one();
-    }
+  if (ready.write) write_down(group, ready);
+  if (!ready.committed.empty()) {
+    for (Entry& entry : ready.committed) to_apply_.push_back({&group, std::move(entry)});
+    to_apply_changed_.notify_one();
   }
-  for (const Entry& entry : ready.committed) apply(group, entry);
-  if (!ready.committed.empty()) group.applied_changed.notify_all();
   answer_reads(group, ready.reads);
+  begin_snapshots(group, ready.snapshots_wanted);
+}
+
+void RaftNode::write_down(Group& group, Ready& ready) {
+  const bool writes_nothing = !ready.hard_state && !ready.log_restart && ready.entries.empty();
+  if (ready.log_restart) persistence_.restart(group.id, *ready.log_restart);
+  if (ready.hard_state || !ready.entries.empty()) {
+    persistence_.append(group.id, ready.hard_state, ready.entries);
+  }
+  PendingWrite write{&group, *ready.write, std::move(ready.after_sync),
+                     std::move(ready.snapshot_chunks)};
+  if (writes_nothing && writes_.empty() && !writing_since_) {
+    finish_writes({std::move(write)});  // Every promise before it is durable already.
+  } else {
+    writes_.push_back(std::move(write));
+    writes_changed_.notify_one();
+  }
 }
 
 void RaftNode::write_loop() {
   while (true) {
     while (writes_.empty()) (void)writes_changed_.wait(Deadline::never());
-    const std::vector<PendingWrite> writing = std::exchange(writes_, {});
+    std::vector<PendingWrite> writing = std::exchange(writes_, {});
     writing_since_ = env_.clock.now();
-    const auto synced = persistence_.write_and_sync(Deadline::never());
-    if (!synced) {
-      // What reads of the file show now is not what is durable: no promise may rest on it.
-      env_.process.fail_stop("the log cannot be made durable: " + synced.error().message);
+    while (true) {
+      const auto synced = persistence_.write_and_sync(Deadline::never());
+      if (synced) break;
+      if (synced.error().code != ErrorCode::no_space) {
+        // What reads of the file show now is not what is durable: no promise may rest on it.
+        env_.process.fail_stop("the log cannot be made durable: " + synced.error().message);
+      }
+      SOMETIMES(env_.marks, "raft: log had no space");
+      look_for_space(true);
+      env_.scheduler.sleep_until(env_.clock.now() + kNoSpaceRetry);
     }
     writing_since_.reset();
-    finish_writes(writing);
+    finish_writes(std::move(writing));
+    if (compaction_is_due()) compaction_wanted_.notify_one();
   }
 }
 
-void RaftNode::finish_writes(const std::vector<PendingWrite>& writes) {
-  for (const PendingWrite& write : writes) {
+void RaftNode::finish_writes(std::vector<PendingWrite> writes) {
+  for (PendingWrite& write : writes) {
     send_all(*write.group, write.after_sync);
     write.group->core.persisted(write.write, env_.clock.now());
+    for (ReceivedChunk& chunk : write.chunks) {
+      to_apply_.push_back({write.group, std::move(chunk)});
+      to_apply_changed_.notify_one();
+    }
   }
   work_.notify_one();
 }
@@ -227,20 +193,6 @@ Instant RaftNode::next_deadline() const {
 
 void RaftNode::send_all(Group& group, const std::vector<Outgoing>& messages) {
   for (const Outgoing& outgoing : messages) sender_.send(outgoing.to, group.id, outgoing.message);
-}
-
-void RaftNode::apply(Group& group, const Entry& entry) {
-  CHECK(entry.index == group.last_applied.next());  // State machine safety starts here.
-  Bytes result = group.state_machine.apply(entry);
-  group.last_applied = entry.index;
-  if (observer_ != nullptr) observer_->on_applied(group.id, entry);
-  const auto waiting = group.proposals.find(entry.index);
-  if (waiting == group.proposals.end()) return;
-  Proposal& proposal = *waiting->second;
-  proposal.result = std::move(result);
-  // An entry of another term at this index: ours can never be committed (§5.3, log matching).
-  proposal.decide(entry.term == proposal.term ? Proposal::Outcome::applied
-                                              : Proposal::Outcome::replaced);
 }
 
 void RaftNode::answer_reads(Group& group, const std::vector<ReadResult>& results) {
@@ -280,15 +232,33 @@ void RaftNode::notice_leader_change(Group& group) {
 
 // --- for callers ---
 
-void RaftNode::receive(NodeId from, GroupId group, const Message& message) {
-  const auto found = groups_.find(group);
+void RaftNode::receive(NodeId from, Incarnation incarnation, GroupId group_id,
+                       const Message& message) {
+  const auto found = groups_.find(group_id);
   if (found == groups_.end()) return;
-  found->second->core.step(from, message, env_.clock.now());
+  Group& group = *found->second;
+  const auto& members = group.core.configuration().members;
+  const auto member = members.find(from);
+  if (member != members.end() && member->second.incarnation != incarnation) {
+    return note_stranger(group, from, incarnation);
+  }
+  group.core.step(from, message, env_.clock.now());
+  if (const auto* answer = std::get_if<InstallSnapshotReply>(&message)) {
+    const auto transfer = group.transfers.find(from);
+    if (transfer != group.transfers.end() && transfer->second->id == answer->id) {
+      transfer->second->answer = *answer;
+      transfer->second->answered.notify_all();
+    }
+  }
+  promote_if_caught_up(group, from);
   work_.notify_one();
 }
 
 Result<Bytes> RaftNode::propose(GroupId id, Bytes command, Deadline deadline) {
   Group& group = find(id);
+  if (disk_is_full_) {
+    return Error{ErrorCode::unavailable, fmt::format("{}: the disk is full", to_string(id))};
+  }
   if (group.proposals.size() >= kProposalsMax) {
     return Error{ErrorCode::unavailable, fmt::format("{}: too many proposals", to_string(id))};
   }

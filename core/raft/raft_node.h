@@ -1,33 +1,33 @@
-// RaftNode: the blocking loop around the pure Raft cores of one node, all groups in one.
+// RaftNode: the blocking loops around the pure Raft cores of one node, all groups in one.
 //
 // THE LOOP (run): wait for an input or a deadline, then for each group that has something to say:
-// send, hand what must be durable to the log writer, apply, answer reads. Inputs (messages, calls,
-// time) are stepped into the core at once; the loop only carries out what the core then asks for.
-// The log writer (write_loop) makes everything that gathered durable with one write and one sync,
-// across groups, and only then sends the promises that rest on it.
+// send, hand what must be durable to the log writer and what is committed to the applier, answer
+// reads. Inputs (messages, calls, time) are stepped into the core at once; the loop only carries out
+// what the core then asks for.
+//   write_loop      makes everything that gathered durable with one write and one sync, across
+//                   groups, and only then sends the promises that rest on it.
+//   apply_loop      applies what gathered with one transaction, across groups; takes in the chunks
+//                   of snapshots in between.
+//   compact_loop    makes the state durable when the logs have grown, and cuts them.
+//   send_snapshot   one for each follower that the log can no longer bring up to date.
+//   space_loop      watches the disk: a node without space takes no writes and leads only if nobody
+//                   else does.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <vector>
 
 #include "core/raft/raft.h"
+#include "core/raft/state_machine.h"
 #include "core/runtime/env.h"
 #include "core/runtime/task_group.h"
 
 namespace keelson::raft {
 
-// Applies committed entries of one group, in order, each once in this object's life.
-class StateMachine {
- public:
-  virtual ~StateMachine() = default;
-
-  // Deterministic: no clock, no chance, no order of addresses. The result goes to the proposer.
-  // Must not suspend.
-  virtual Bytes apply(const Entry& entry) = 0;
-};
-
-// The durable part of Figure 2's state, for all groups of a node: core/storage/wal.h.
+// The durable part of Figure 2's state, for all groups of a node: core/storage/wal.h. What is told
+// in order is durable in order.
 class Persistence {
  public:
   virtual ~Persistence() = default;
@@ -35,8 +35,19 @@ class Persistence {
   // Buffers. An entry replaces all entries of its index and above.
   virtual void append(GroupId group, const std::optional<HardState>& hard_state,
                       const std::vector<Entry>& entries) = 0;
-  // Makes durable whatever was buffered. After an error the node must end.
+  // Buffers: the entries up to `start` are not needed any more.
+  virtual void cut(GroupId group, const LogStart& start) = 0;
+  // Buffers: no entry is needed any more, the next one follows `start`.
+  virtual void restart(GroupId group, const LogStart& start) = 0;
+  // Makes durable whatever was buffered. Errors: no_space (nothing is lost, and the next call tries
+  // again); after any other the node must end.
   virtual Result<void> write_and_sync(Deadline deadline) = 0;
+
+  // Gives back the space of what was cut durably, as far as it can be. Errors: as above.
+  virtual Result<void> remove_unneeded(Deadline deadline) = 0;
+  virtual std::uint64_t bytes() const = 0;
+  // Whose entries keep the oldest part from being given back.
+  virtual std::vector<GroupId> groups_in_oldest() const = 0;
 };
 
 // Sends to peers: core/raft/transport.h.
@@ -52,33 +63,51 @@ class RaftObserver {
  public:
   virtual ~RaftObserver() = default;
   virtual void on_applied(GroupId group, const Entry& entry) = 0;
+  // A snapshot has taken the place of the state.
+  virtual void on_installed(GroupId group, const StateLabel& label) = 0;
+  // After each transaction of the two above.
+  virtual void on_state_changed(GroupId group) = 0;
 };
 
-struct RecoveredGroup {
-  HardState hard_state;
-  std::vector<Entry> log;
+struct RaftNodeOptions {
+  // A group's log in memory is cut to half when it has grown beyond this.
+  std::uint64_t log_bytes_max = 16 << 20;
+  // The groups that keep the oldest part of the log on disk are cut when it has grown beyond this.
+  std::uint64_t wal_bytes_max = 256 << 20;
+  // No more often than this.
+  Duration compaction_interval = std::chrono::milliseconds(500);
+  // A disk with less free space than this is full.
+  std::uint64_t disk_reserve_bytes = 64 << 20;
+  Duration space_check_interval = std::chrono::milliseconds(200);
+  // A chunk of a snapshot that is not answered is sent again after this, so many times.
+  Duration snapshot_patience = std::chrono::seconds(2);
+  std::uint32_t snapshot_tries_max = 15;
 };
 
 class RaftNode {
  public:
   // The references outlive this object; `observer` may be null.
-  RaftNode(Env& env, Persistence& persistence, MessageSender& sender, RaftObserver* observer);
+  RaftNode(Env& env, const RaftNodeOptions& options, Persistence& persistence,
+           StateMachine& state_machine, MessageSender& sender, RaftObserver* observer);
   ~RaftNode();
 
-  // Adds a group. REQUIRES: not started; `state_machine` outlives this object.
-  void add_group(GroupId group, const Options& options, RecoveredGroup recovered,
-                 StateMachine& state_machine);
+  // Adds a group. `founders` is its configuration as long as neither the log nor the state says
+  // another one. REQUIRES: not started.
+  void add_group(GroupId group, const Options& options, Recovered recovered,
+                 const Configuration& founders);
   void start();
-  // Ends the loop and the log writer at once. Callers that wait get timed_out: what they asked for
-  // may yet happen.
+  // Ends all loops at once. Callers that wait get timed_out: what they asked for may yet happen.
   void stop();
 
-  // Takes a message from a peer; of an unknown group it is ignored. Never suspends.
-  void receive(NodeId from, GroupId group, const Message& message);
+  // Takes a message from a peer; of an unknown group it is ignored, and so is one from a data
+  // directory other than the member's: that node has forgotten what it promised. It is admitted anew
+  // as a learner, and as a voter when it has caught up. Never suspends.
+  void receive(NodeId from, Incarnation incarnation, GroupId group, const Message& message);
 
   // Appends a command to the group's log and waits until it is applied here; returns what
   // StateMachine::apply gave. Errors: not_leader (nothing happened, and nothing will), unavailable
-  // (overloaded: nothing happened), timed_out (it may have happened, or may yet happen).
+  // (overloaded, or the disk is full: nothing happened), timed_out (it may have happened, or may yet
+  // happen).
   Result<Bytes> propose(GroupId group, Bytes command, Deadline deadline);
 
   // A quorum round begun after this call (§8): returns the index that a linearizable read must see
@@ -92,10 +121,19 @@ class RaftNode {
   // Suspends until this node's view of who leads the group may have changed (true) or the deadline.
   bool wait_for_leader_change(GroupId group, Deadline deadline);
 
+  // Cuts every group's log as far as the state allows, whatever its size. Suspends. Errors:
+  // no_space, timed_out.
+  Result<void> compact_now();
+
+  // Ends the node because its state cannot be read. What is damaged is put aside first, so that the
+  // next start is given the state again, by the log or by its peers. Does not return.
+  void end_with_damaged_state(const Error& error);
+
   // REQUIRES: the group was added.
   const Raft& core(GroupId group) const;
   LogIndex last_applied(GroupId group) const;
   std::vector<GroupId> groups() const;
+  bool disk_is_full() const { return disk_is_full_; }
 
   // For metrics: quorum rounds begun because somebody asked, and calls that shared one.
   struct ReadRounds {
@@ -103,6 +141,11 @@ class RaftNode {
     std::uint64_t shared = 0;
   };
   ReadRounds read_rounds(GroupId group) const;
+  struct SnapshotCounts {
+    std::uint64_t sent = 0;
+    std::uint64_t installed = 0;
+  };
+  SnapshotCounts snapshot_counts() const { return snapshot_counts_; }
 
   // How many callers wait in propose and confirm_leadership, for leak checks.
   std::size_t waiting_callers() const;
@@ -111,29 +154,67 @@ class RaftNode {
   struct Group;
   struct Proposal;
   struct PendingRead;
+  struct Transfer;
   struct PendingWrite {
     Group* group;
     WriteId write;
     std::vector<Outgoing> after_sync;
+    std::vector<ReceivedChunk> chunks;
+  };
+  // What the applier does, in order: one of the two.
+  struct ToApply {
+    Group* group;
+    std::variant<Entry, ReceivedChunk> what;
   };
 
+  // raft_node.cc
   void run();
   void write_loop();
   Instant next_deadline() const;
   bool any_ready() const;
   void carry_out(Group& group, Ready ready);
+  void write_down(Group& group, Ready& ready);
   void send_all(Group& group, const std::vector<Outgoing>& messages);
-  void apply(Group& group, const Entry& entry);
   void answer_reads(Group& group, const std::vector<ReadResult>& results);
   void notice_leader_change(Group& group);
-  void finish_writes(const std::vector<PendingWrite>& writes);
+  void finish_writes(std::vector<PendingWrite> writes);
   bool disk_is_stalled(const Group& group) const;
   Group& find(GroupId group) const;
 
+  // apply.cc
+  void apply_loop();
+  std::vector<Committed> take_entries();
+  void apply_entries();
+  void finish_applying(const Committed& committed, Bytes result);
+  void take_chunk(Group& group, const ReceivedChunk& received);
+  Result<void> stage_and_install(Group& group, const ReceivedChunk& received);
+  void install(Group& group, const ReceivedChunk& received);
+
+  // snapshot_sender.cc
+  void begin_snapshots(Group& group, const std::set<NodeId>& followers);
+  void send_snapshot(Group& group, NodeId follower);
+  bool send_chunk(Group& group, Transfer& transfer, const StateLabel& label,
+                  const SnapshotChunk& chunk);
+
+  // compaction.cc
+  void compact_loop();
+  bool compaction_is_due() const;
+  Result<void> compact(bool everything);
+  LogIndex cut_index(const Group& group, LogIndex durable, bool all_of_it) const;
+  void space_loop();
+  void look_for_space(bool ran_out);
+
+  // admission.cc
+  void note_stranger(Group& group, NodeId id, Incarnation incarnation);
+  void promote_if_caught_up(Group& group, NodeId id);
+
   Env& env_;
+  const RaftNodeOptions options_;
   Persistence& persistence_;
+  StateMachine& state_machine_;
   MessageSender& sender_;
   RaftObserver* const observer_;
+  const std::unique_ptr<Random> snapshot_numbers_;
   std::map<GroupId, std::unique_ptr<Group>> groups_;
 
   WaitQueue work_;  // A core has something ready, or an earlier deadline.
@@ -143,6 +224,18 @@ class RaftNode {
   WaitQueue writes_changed_;
   std::optional<Instant> writing_since_;  // Set while a write and sync is under way.
 
+  std::deque<ToApply> to_apply_;
+  WaitQueue to_apply_changed_;
+
+  WaitQueue compaction_wanted_;
+  bool is_compacting_ = false;
+  WaitQueue compaction_ended_;
+
+  bool disk_is_full_ = false;
+  Instant full_since_;  // Or since it last tried to find another leader.
+
+  SnapshotCounts snapshot_counts_;
+  TaskGroup transfers_;
   TaskGroup fibers_;
 };
 

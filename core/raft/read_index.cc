@@ -65,11 +65,18 @@ void Raft::begin_read_round_if_due(Instant now) {
   if (gathering_ && read_rounds_.empty() && has_committed_in_term()) begin_round(now);
 }
 
-void Raft::confirm_rounds(Instant now) {
+Round Raft::round_of_majority() {
+  const Configuration& members = configuration();
   round_scratch_.clear();
-  round_scratch_.push_back(round_);
-  for (const auto& [peer, progress] : progress_) round_scratch_.push_back(progress.echoed_round());
-  const Round echoed = reached_by_majority(std::span(round_scratch_));
+  if (members.is_voter(options_.id)) round_scratch_.push_back(round_);
+  for (const auto& [peer, progress] : progress_) {
+    if (members.is_voter(peer)) round_scratch_.push_back(progress.echoed_round());
+  }
+  return reached_by_majority(std::span(round_scratch_));
+}
+
+void Raft::confirm_rounds(Instant now) {
+  const Round echoed = round_of_majority();
   if (echoed <= confirmed_round_) return;
 
   confirmed_round_ = echoed;

@@ -13,24 +13,13 @@ namespace keelson::raft {
 void Raft::on_append_entries(NodeId from, const AppendEntries& request, Instant now) {
   // Figure 2, AppendEntries 1: "Reply false if term < currentTerm". The reply deposes a stale
   // leader.
-  if (request.term < persistent_.current_term) {
-    SOMETIMES(marks_, "raft: older term message answered");
+  if (!hear_leader(from, request.term, request.round, now)) {
     return reply(from, AppendEntriesReply{.term = persistent_.current_term,
                                           .success = false,
                                           .match_index = LogIndex(0),
                                           .match_term = Term(0),
                                           .round = Round(0)});
   }
-  // Election Safety (Figure 3), seen from here: this term has no other leader.
-  const bool same_term = request.term == persistent_.current_term;
-  CHECK(!(same_term && role_ == Role::leader));
-  CHECK(!(same_term && leader_ && *leader_ != from));
-  // Figure 2, Candidates: "If AppendEntries RPC received from new leader: convert to follower".
-  if (!same_term || role_ != Role::follower) become_follower(request.term, now);
-  leader_ = from;
-  leader_heard_at_ = now;
-  heard_round_ = std::max(heard_round_, request.round);
-  reset_election_timer(now);
 
   // AppendEntries 2: "Reply false if log doesn't contain an entry at prevLogIndex whose term
   // matches prevLogTerm".
@@ -45,6 +34,25 @@ void Raft::on_append_entries(NodeId from, const AppendEntries& request, Instant 
   accept_append(from, last_new, !request.entries.empty());
 }
 
+// What every RPC of a leader brings. False when its term is over.
+bool Raft::hear_leader(NodeId from, Term term, Round round, Instant now) {
+  if (term < persistent_.current_term) {
+    SOMETIMES(marks_, "raft: older term message answered");
+    return false;
+  }
+  // Election Safety (Figure 3), seen from here: this term has no other leader.
+  const bool same_term = term == persistent_.current_term;
+  CHECK(!(same_term && role_ == Role::leader));
+  CHECK(!(same_term && leader_ && *leader_ != from));
+  // Figure 2, Candidates: "If AppendEntries RPC received from new leader: convert to follower".
+  if (!same_term || role_ != Role::follower) become_follower(term, now);
+  leader_ = from;
+  leader_heard_at_ = now;
+  heard_round_ = std::max(heard_round_, round);
+  reset_election_timer(now);
+  return true;
+}
+
 // §5.3, the faster back-up: names the last place where the logs may still agree, by index and term,
 // so that the leader skips whole terms of its own log and of this one.
 void Raft::refuse_append(NodeId to, const AppendEntries& request) {
@@ -56,7 +64,8 @@ void Raft::refuse_append(NodeId to, const AppendEntries& request) {
                                .success = false,
                                .match_index = agreeable,
                                .match_term = log_.term_at(agreeable),
-                               .round = heard_round_});
+                               .round = heard_round_,
+                               .needs_snapshot = needs_snapshot_});
 }
 
 // AppendEntries 3 and 4: "If an existing entry conflicts with a new one (same index but different
@@ -71,8 +80,10 @@ void Raft::append_after_conflicts(const std::vector<Entry>& entries) {
       SOMETIMES(marks_, "raft: conflicting suffix truncated");
       CHECK(entry.index > commit_index_);  // Leader Completeness: a leader has what is committed.
       log_.truncate_from(entry.index);
+      forget_configurations_from(entry.index);
     }
     log_.append(entry);
+    note_configuration(entry);
   }
 }
 
@@ -84,7 +95,8 @@ void Raft::accept_append(NodeId to, LogIndex match, bool has_entries) {
                                   .success = true,
                                   .match_index = match,
                                   .match_term = Term(0),
-                                  .round = heard_round_};
+                                  .round = heard_round_,
+                                  .needs_snapshot = needs_snapshot_};
   if (match <= log_.stable_index()) return reply(to, answer);
   promises_.push_back({to, answer});
 }
@@ -98,17 +110,22 @@ void Raft::append_own(EntryKind kind, Bytes data) {
                .data = std::move(data)});
 }
 
-// At most one append a follower: all that has come since the last one, or a heartbeat.
+// At most one append a follower: all that has come since the last one, or a heartbeat. A follower
+// that needs what this log has forgotten gets heartbeats at the log's start: when it accepts one, its
+// snapshot has arrived.
 void Raft::send_appends() {
   appends_due_ = false;
   for (auto& [peer, progress] : progress_) {
+    if (progress.next_index() <= log_.start().index) want_snapshot(peer, progress);
     const bool has_more = progress.next_index() <= log_.last_index();
     const bool with_entries = has_more && progress.may_send_entries();
     if (!with_entries && !progress.heartbeat_due()) continue;
 
+    const bool lacks_log = progress.state() == Progress::State::snapshotting;
+    const LogIndex prev = lacks_log ? log_.start().index : progress.next_index().previous();
     AppendEntries request{.term = persistent_.current_term,
-                          .prev_log_index = progress.next_index().previous(),
-                          .prev_log_term = log_.term_at(progress.next_index().previous()),
+                          .prev_log_index = prev,
+                          .prev_log_term = log_.term_at(prev),
                           .entries = {},
                           .leader_commit = commit_index_,
                           .round = round_};
@@ -133,10 +150,13 @@ void Raft::on_append_entries_reply(NodeId from, const AppendEntriesReply& answer
   // Nobody can have what was never sent.
   if (answer.round > round_ || answer.match_index > log_.last_index()) return;
 
-  Progress& progress = progress_.at(from);
+  const auto found = progress_.find(from);
+  if (found == progress_.end()) return;  // No member any more.
+  Progress& progress = found->second;
   progress.answered(answer.round);
+  if (answer.needs_snapshot) snapshots_wanted_.insert(from);
   if (answer.success) {
-    if (progress.accepted(answer.match_index)) advance_commit_index(now);
+    note_match(from, answer.match_index, now);
   } else {
     const LogIndex agreeable = log_.last_agreeable(answer.match_index, answer.match_term);
     if (progress.refused(agreeable)) SOMETIMES(marks_, "raft: append rejected, backed up");
@@ -149,14 +169,26 @@ void Raft::on_append_entries_reply(NodeId from, const AppendEntriesReply& answer
 // term is never committed by counting: another leader could still replace it (Figure 8).
 void Raft::advance_commit_index(Instant now) {
   CHECK(role_ == Role::leader);
-  match_scratch_.clear();
-  match_scratch_.push_back(log_.stable_index());  // Its own log counts as far as it is durable.
-  for (const auto& [peer, progress] : progress_) match_scratch_.push_back(progress.match_index());
-  const LogIndex replicated = reached_by_majority(std::span(match_scratch_));
+  const LogIndex replicated = match_of_majority();
   if (replicated <= commit_index_) return;
   if (log_.term_at(replicated) != persistent_.current_term) return;
   commit_index_ = replicated;
   begin_read_round_if_due(now);  // Reads may have waited for the first commit of this term.
+}
+
+// Its own log counts as far as it is durable. Learners do not count.
+LogIndex Raft::match_of_majority() {
+  const Configuration& members = configuration();
+  match_scratch_.clear();
+  if (members.is_voter(options_.id)) match_scratch_.push_back(log_.stable_index());
+  for (const auto& [peer, progress] : progress_) {
+    if (members.is_voter(peer)) match_scratch_.push_back(progress.match_index());
+  }
+  return reached_by_majority(std::span(match_scratch_));
+}
+
+void Raft::note_match(NodeId follower, LogIndex match, Instant now) {
+  if (progress_.at(follower).accepted(match)) advance_commit_index(now);
 }
 
 bool Raft::has_committed_in_term() const {

@@ -1,0 +1,103 @@
+// What RaftNode keeps of a group, and of those who wait. For the .cc files of RaftNode only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "core/base/check.h"
+#include "core/raft/raft_node.h"
+#include "core/runtime/sync.h"
+
+namespace keelson::raft {
+
+struct RaftNode::Group {
+  Group(Env& env, GroupId group_id, const Options& group_options, Recovered recovered)
+      : id(group_id), options(group_options),
+        random(env.random.stream("raft/" + to_string(group_id) + "/election")),
+        last_applied(recovered.state.index),
+        core(group_options, std::move(recovered), *random, env.marks, env.clock.now()),
+        applied_changed(env.scheduler), leader_changed(env.scheduler) {}
+
+  const GroupId id;
+  const Options options;
+  const std::unique_ptr<Random> random;
+  LogIndex last_applied;
+  Raft core;
+
+  // Callers that wait, each on its own stack.
+  std::map<LogIndex, Proposal*> proposals;
+  std::multimap<ReadToken, PendingRead*> reads;
+  ReadToken last_token;
+  ReadRounds read_rounds;
+  WaitQueue applied_changed;
+
+  // What was last told to those who watch the leader.
+  Role seen_role = Role::follower;
+  Term seen_term;
+  std::optional<NodeId> seen_leader;
+  WaitQueue leader_changed;
+
+  // Snapshots being sent, by follower; each on its sender's stack.
+  std::map<NodeId, Transfer*> transfers;
+};
+
+struct RaftNode::Proposal {
+  enum class Outcome { pending, applied, replaced, unknown };
+
+  Proposal(Scheduler& scheduler, Group& owner, LogIndex at, Term in)
+      : group(owner), index(at), term(in), decided(scheduler) {
+    const bool is_new = group.proposals.emplace(index, this).second;
+    CHECK(is_new);
+  }
+  ~Proposal() {
+    const auto found = group.proposals.find(index);
+    if (found != group.proposals.end() && found->second == this) group.proposals.erase(found);
+  }
+
+  void decide(Outcome to) {
+    outcome = to;
+    group.proposals.erase(index);
+    decided.notify_all();
+  }
+
+  Group& group;
+  const LogIndex index;
+  const Term term;
+  Outcome outcome = Outcome::pending;
+  Bytes result;
+  WaitQueue decided;
+};
+
+struct RaftNode::PendingRead {
+  PendingRead(Scheduler& scheduler, Group& owner, ReadToken with)
+      : group(owner), place(owner.reads.emplace(with, this)), decided(scheduler) {}
+  ~PendingRead() {
+    if (!is_decided) group.reads.erase(place);
+  }
+
+  Group& group;
+  const std::multimap<ReadToken, PendingRead*>::iterator place;
+  bool is_decided = false;
+  std::optional<LogIndex> read_index;
+  WaitQueue decided;
+};
+
+// One snapshot on its way to one follower.
+struct RaftNode::Transfer {
+  Transfer(Scheduler& scheduler, Group& owner, NodeId to_whom)
+      : group(owner), to(to_whom), answered(scheduler) {
+    const bool is_new = group.transfers.emplace(to, this).second;
+    CHECK(is_new);
+  }
+  ~Transfer() { group.transfers.erase(to); }
+
+  Group& group;
+  const NodeId to;
+  SnapshotId id;  // Index 0 until the snapshot is open.
+  std::optional<InstallSnapshotReply> answer;
+  WaitQueue answered;
+  std::uint32_t tries_left = 0;
+};
+
+}  // namespace keelson::raft
