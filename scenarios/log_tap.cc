@@ -91,7 +91,7 @@ void LogTap::read_on(std::uint32_t number, Segment& segment) {
     const auto batch = wal_format::read_batch(BytesView(segment.image).substr(segment.read_to),
                                               {segment.salt, number, segment.read_to});
     if (!batch) return;
-    ++batches_;
+    if (!batch->payload.empty()) ++batches_;  // Not a seal.
     if (!tell(batch->payload)) {
       report_.fail("log format", "unreadable record",
                    fmt::format("{} synced a batch at {} of segment {} that does not follow the "
@@ -107,11 +107,22 @@ void LogTap::read_on(std::uint32_t number, Segment& segment) {
 bool LogTap::tell(BytesView payload) {
   constexpr std::uint64_t kHardState = 1;
   constexpr std::uint64_t kEntries = 2;
+  constexpr std::uint64_t kCut = 3;
+  constexpr std::uint64_t kRestart = 4;
+  constexpr std::uint64_t kOldestSegment = 5;
+  constexpr std::uint64_t kGroupState = 6;
   while (!payload.empty()) {
-    ++records_;
     const auto group = take(payload, 8);
     const auto kind = take(payload, 1);
     if (!group || !kind) return false;
+    // The state at the front of a segment says again what was told before.
+    if (*kind == kOldestSegment || *kind == kGroupState) {
+      const std::size_t size = *kind == kOldestSegment ? 4 : 48;
+      if (payload.size() < size) return false;
+      payload.remove_prefix(size);
+      continue;
+    }
+    ++records_;
     if (*kind == kHardState) {
       const auto term = take(payload, 8);
       const auto vote = take(payload, 8);
@@ -122,6 +133,10 @@ bool LogTap::tell(BytesView payload) {
       raft_.on_durable_state(node_, GroupId(*group), state, machine_.world().now());
     } else if (*kind == kEntries) {
       if (!tell_entries(GroupId(*group), payload)) return false;
+    } else if (*kind == kCut || *kind == kRestart) {
+      const auto index = take(payload, 8);
+      const auto term = take(payload, 8);
+      if (!index || !term) return false;
     } else {
       return false;
     }

@@ -33,7 +33,7 @@ class LogTap : public sim::DiskTap {
   // The node is about to start again. REQUIRES: called before each restart.
   void on_restart();
 
-  // For the proof that it still looks.
+  // For the proof that it still looks: without seals, and without what a segment says again.
   std::uint64_t batches() const { return batches_; }
   std::uint64_t records() const { return records_; }
 

@@ -5,52 +5,14 @@
 
 #include <array>
 
+#include "core/storage/byte_reader.h"
+
 namespace keelson::storage::wal_format {
 
 namespace {
 
 constexpr std::uint64_t kSegmentMagic = 0x0a4c'4157'4c45'454b;  // "KEELWAL\n" on disk.
-constexpr std::uint32_t kVersion = 1;
-
-enum class RecordKind : unsigned char { hard_state = 1, entries = 2 };
-
-Error corrupt(std::string message) { return Error{ErrorCode::corrupt, std::move(message)}; }
-
-// Reads fields one after the other; one that is not there in full leaves the reader failed and
-// gives zero.
-class Reader {
- public:
-  explicit Reader(BytesView bytes) : rest_(bytes) {}
-
-  std::uint8_t u8() {
-    const BytesView field = take(1);
-    return field.empty() ? 0 : static_cast<std::uint8_t>(field[0]);
-  }
-  std::uint32_t u32() {
-    const BytesView field = take(4);
-    return field.empty() ? 0 : read_u32(field);
-  }
-  std::uint64_t u64() {
-    const BytesView field = take(8);
-    return field.empty() ? 0 : read_u64(field);
-  }
-  BytesView take(std::size_t size) {
-    if (failed_ || size > rest_.size()) {
-      failed_ = true;
-      return {};
-    }
-    const BytesView field = rest_.substr(0, size);
-    rest_.remove_prefix(size);
-    return field;
-  }
-
-  bool failed() const { return failed_; }
-  bool at_end() const { return rest_.empty(); }
-
- private:
-  BytesView rest_;
-  bool failed_ = false;
-};
+constexpr std::uint32_t kVersion = 2;
 
 // What a batch's header and place say, mixed; the checksum of the payload starts from it. Salted,
 // so that a search through a client's bytes finds no header in them, whatever the client chose.
@@ -67,56 +29,20 @@ std::uint64_t mix_header(const BatchPlace& place, std::uint32_t length, std::uin
   return hash64(BytesView(fields.data(), fields.size()), place.salt);
 }
 
-Result<void> replay_hard_state(Reader& reader, GroupId group, RecoveredGroup& state) {
-  const raft::Term term(reader.u64());
-  const NodeId voted_for(reader.u64());
-  if (reader.failed()) return corrupt("a hard state that is cut short");
-  if (term < state.hard_state.current_term) {
-    return corrupt(fmt::format("{}: the term goes back from {} to {}", to_string(group),
-                               state.hard_state.current_term.value, term.value));
-  }
-  state.hard_state.current_term = term;
-  state.hard_state.voted_for.reset();
-  if (voted_for.value != 0) state.hard_state.voted_for = voted_for;
-  return {};
+void begin_record(Bytes& payload, GroupId group, RecordKind kind) {
+  append_u64(payload, group.value);
+  payload.push_back(static_cast<char>(kind));
 }
 
-Result<raft::Entry> read_entry(Reader& reader) {
-  raft::Entry entry;
-  entry.term = raft::Term(reader.u64());
-  entry.index = raft::LogIndex(reader.u64());
-  const std::uint8_t kind = reader.u8();
-  const std::uint32_t length = reader.u32();
-  const BytesView data = reader.take(length);
-  if (reader.failed()) return corrupt("an entry that is cut short");
-  if (kind > static_cast<std::uint8_t>(raft::EntryKind::no_op)) {
-    return corrupt(fmt::format("an entry of unknown kind {}", kind));
-  }
-  entry.kind = static_cast<raft::EntryKind>(kind);
-  entry.data = Bytes(data);
-  return entry;
+void append_fields(Bytes& payload, const raft::HardState& hard_state) {
+  append_u64(payload, hard_state.current_term.value);
+  CHECK(!hard_state.voted_for || hard_state.voted_for->value != 0);
+  append_u64(payload, hard_state.voted_for.value_or(NodeId(0)).value);
 }
 
-Result<void> replay_entries(Reader& reader, GroupId group, RecoveredGroup& state) {
-  std::vector<raft::Entry>& log = state.entries;
-  const std::uint32_t count = reader.u32();
-  if (count == 0) return corrupt("a record of no entries, or one that is cut short");
-  for (std::uint32_t i = 0; i < count; ++i) {
-    TRY(raft::Entry entry, read_entry(reader));
-    const std::uint64_t index = entry.index.value;
-    if (index == 0 || index > log.size() + 1) {
-      return corrupt(fmt::format("{}: entry {} after entry {}", to_string(group), index,
-                                 log.size()));
-    }
-    log.resize(index - 1);
-    if (!log.empty() && entry.term < log.back().term) {
-      return corrupt(fmt::format("{}: entry {} is of term {}, the one before of term {}",
-                                 to_string(group), index, entry.term.value,
-                                 log.back().term.value));
-    }
-    log.push_back(std::move(entry));
-  }
-  return {};
+void append_fields(Bytes& payload, const raft::LogStart& start) {
+  append_u64(payload, start.index.value);
+  append_u64(payload, start.term.value);
 }
 
 }  // namespace
@@ -137,7 +63,7 @@ Result<std::optional<SegmentHeader>> decode_segment_header(BytesView bytes) {
   const std::optional<SegmentHeader> none;
   if (bytes.size() < kSegmentHeaderBytes) return none;
   const BytesView covered = bytes.substr(0, kSegmentHeaderBytes - 8);
-  Reader reader(bytes);
+  ByteReader reader(bytes);
   const std::uint64_t magic = reader.u64();
   const std::uint32_t version = reader.u32();
   SegmentHeader header;
@@ -154,7 +80,7 @@ Result<std::optional<SegmentHeader>> decode_segment_header(BytesView bytes) {
 }
 
 void seal_batch(Bytes& frame, const BatchPlace& place, std::uint64_t sequence) {
-  CHECK(frame.size() > kBatchHeaderBytes);
+  CHECK(frame.size() >= kBatchHeaderBytes);
   const BytesView payload = BytesView(frame).substr(kBatchHeaderBytes);
   CHECK(payload.size() <= kPayloadBytesMax);
   Bytes header;
@@ -169,32 +95,36 @@ void seal_batch(Bytes& frame, const BatchPlace& place, std::uint64_t sequence) {
 }
 
 std::optional<BatchView> read_batch(BytesView bytes, const BatchPlace& place) {
-  Reader reader(bytes);
+  ByteReader reader(bytes);
   const std::uint32_t header_check = reader.u32();
   const std::uint32_t length = reader.u32();
   const std::uint64_t sequence = reader.u64();
   const std::uint64_t checksum = reader.u64();
   const BytesView payload = reader.take(length);
-  if (reader.failed() || payload.empty()) return std::nullopt;
+  if (reader.failed()) return std::nullopt;
   const std::uint64_t mixed = mix_header(place, length, sequence);
   if (header_check != static_cast<std::uint32_t>(mixed)) return std::nullopt;
   if (checksum != hash64(payload, mixed)) return std::nullopt;
   return BatchView{sequence, payload};
 }
 
+bool may_be_batch(BytesView bytes, std::uint64_t first_sequence) {
+  if (bytes.size() < kBatchHeaderBytes) return false;
+  const std::uint64_t sequence = read_u64(bytes.substr(8));
+  return sequence >= first_sequence &&
+         sequence - first_sequence <= bytes.size() / kBatchHeaderBytes &&
+         read_u32(bytes.substr(4)) <= bytes.size() - kBatchHeaderBytes;
+}
+
 void append_hard_state(Bytes& payload, GroupId group, const raft::HardState& hard_state) {
-  append_u64(payload, group.value);
-  payload.push_back(static_cast<char>(RecordKind::hard_state));
-  append_u64(payload, hard_state.current_term.value);
-  CHECK(!hard_state.voted_for || hard_state.voted_for->value != 0);
-  append_u64(payload, hard_state.voted_for.value_or(NodeId(0)).value);
+  begin_record(payload, group, RecordKind::hard_state);
+  append_fields(payload, hard_state);
 }
 
 void append_entries(Bytes& payload, GroupId group, const std::vector<raft::Entry>& entries) {
   CHECK(!entries.empty());
   CHECK(entries.size() <= UINT32_MAX);
-  append_u64(payload, group.value);
-  payload.push_back(static_cast<char>(RecordKind::entries));
+  begin_record(payload, group, RecordKind::entries);
   append_u32(payload, static_cast<std::uint32_t>(entries.size()));
   for (const raft::Entry& entry : entries) {
     CHECK(entry.data.size() <= kPayloadBytesMax);
@@ -206,19 +136,26 @@ void append_entries(Bytes& payload, GroupId group, const std::vector<raft::Entry
   }
 }
 
-Result<void> replay(BytesView payload, std::map<GroupId, RecoveredGroup>& groups) {
-  Reader reader(payload);
-  while (!reader.at_end()) {
-    const GroupId group(reader.u64());
-    const std::uint8_t kind = reader.u8();
-    if (reader.failed()) return corrupt("a record that is cut short");
-    switch (static_cast<RecordKind>(kind)) {
-      case RecordKind::hard_state: TRY(replay_hard_state(reader, group, groups[group])); break;
-      case RecordKind::entries: TRY(replay_entries(reader, group, groups[group])); break;
-      default: return corrupt(fmt::format("a record of unknown kind {}", kind));
-    }
-  }
-  return {};
+void append_cut(Bytes& payload, GroupId group, const raft::LogStart& start) {
+  begin_record(payload, group, RecordKind::cut);
+  append_fields(payload, start);
+}
+
+void append_restart(Bytes& payload, GroupId group, const raft::LogStart& start) {
+  begin_record(payload, group, RecordKind::restart);
+  append_fields(payload, start);
+}
+
+void append_oldest_segment(Bytes& payload, std::uint32_t segment) {
+  begin_record(payload, GroupId(0), RecordKind::oldest_segment);
+  append_u32(payload, segment);
+}
+
+void append_group_state(Bytes& payload, GroupId group, const GroupLog::Summary& summary) {
+  begin_record(payload, group, RecordKind::group_state);
+  append_fields(payload, summary.hard_state);
+  append_fields(payload, summary.start);
+  append_fields(payload, summary.last);
 }
 
 std::string segment_path(std::uint32_t segment) { return fmt::format("wal/{:08}.log", segment); }
@@ -231,6 +168,7 @@ std::optional<std::uint32_t> segment_of(std::string_view file_name) {
     if (digit < '0' || digit > '9') return std::nullopt;
     segment = segment * 10 + static_cast<std::uint32_t>(digit - '0');
   }
+  if (segment == 0) return std::nullopt;
   return segment;
 }
 

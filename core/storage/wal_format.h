@@ -2,13 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/raft/types.h"
-#include "core/storage/wal.h"
+#include "core/storage/group_log.h"
 
 namespace keelson::storage::wal_format {
 
@@ -37,6 +36,15 @@ struct BatchPlace {
   std::uint64_t position = 0;
 };
 
+enum class RecordKind : unsigned char {
+  hard_state = 1,
+  entries = 2,
+  cut = 3,
+  restart = 4,
+  oldest_segment = 5,
+  group_state = 6,
+};
+
 // Fills in the first kBatchHeaderBytes of `frame`, which were left free before the payload.
 void seal_batch(Bytes& frame, const BatchPlace& place, std::uint64_t sequence);
 
@@ -48,12 +56,18 @@ struct BatchView {
 // reach to the end of the segment.
 std::optional<BatchView> read_batch(BytesView bytes, const BatchPlace& place);
 
+// Whether it is worth asking read_batch(): false only if `bytes` surely do not begin with a batch of
+// this sequence or one that follows it in the same segment. Costs next to nothing.
+bool may_be_batch(BytesView bytes, std::uint64_t first_sequence);
+
 void append_hard_state(Bytes& payload, GroupId group, const raft::HardState& hard_state);
 // REQUIRES: entries is not empty.
 void append_entries(Bytes& payload, GroupId group, const std::vector<raft::Entry>& entries);
 
-// Lets a payload act on what is known of the groups. Errors: corrupt (the message says why).
-Result<void> replay(BytesView payload, std::map<GroupId, RecoveredGroup>& groups);
+void append_cut(Bytes& payload, GroupId group, const raft::LogStart& start);
+void append_restart(Bytes& payload, GroupId group, const raft::LogStart& start);
+void append_oldest_segment(Bytes& payload, std::uint32_t segment);
+void append_group_state(Bytes& payload, GroupId group, const GroupLog::Summary& summary);
 
 std::string segment_path(std::uint32_t segment);
 // The number of a segment's file name; nothing for other names.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/storage/wal_format.h"
+#include "core/storage/wal_replay.h"
 
 namespace keelson::storage {
 
@@ -18,15 +19,16 @@ Error corrupt_at(std::uint32_t segment, std::uint64_t offset, std::string_view w
                                                offset, what)};
 }
 
-// The numbers of the segments in the directory: 1, 2, ... without a gap. Other names are let be.
+// The numbers of the segments in the directory, in order and without a gap. Other names are let be.
 Result<std::vector<std::uint32_t>> list_segments(Disk& disk, Deadline deadline) {
   TRY(const auto names, disk.list("wal", deadline));
   std::vector<std::uint32_t> segments;
   for (const std::string& name : names) {
     const std::optional<std::uint32_t> segment = wal_format::segment_of(name);
     if (!segment) continue;
-    const auto expected = static_cast<std::uint32_t>(segments.size() + 1);
-    if (*segment != expected) return corrupt_at(expected, 0, "the segment is missing");
+    if (!segments.empty() && *segment != segments.back() + 1) {
+      return corrupt_at(segments.back() + 1, 0, "the segment is missing");
+    }
     segments.push_back(*segment);
   }
   return segments;
@@ -40,14 +42,22 @@ Result<Bytes> read_all(File& file, Deadline deadline) {
   return content;
 }
 
-// Whether a whole batch begins at any octet from `from` on.
-bool has_batch_from(BytesView content, BatchPlace place, std::uint64_t from) {
-  for (place.position = from; place.position + kBatchHeaderBytes < content.size();
+// Whether a whole batch begins at any octet from `from` on. Looks closer only where the fields of a
+// header could be: a batch is no longer than what is left, and in a segment of n octets less than n
+// batches follow. So its time is that of reading the octets once.
+bool has_batch_from(BytesView content, BatchPlace place, std::uint64_t from,
+                    std::uint64_t first_sequence) {
+  for (place.position = from; place.position + kBatchHeaderBytes <= content.size();
        ++place.position) {
-    if (wal_format::read_batch(content.substr(place.position), place)) return true;
+    const BytesView rest = content.substr(place.position);
+    if (wal_format::may_be_batch(rest, first_sequence) && wal_format::read_batch(rest, place)) {
+      return true;
+    }
   }
   return false;
 }
+
+bool is_zero(BytesView bytes) { return bytes.find_first_not_of('\0') == BytesView::npos; }
 
 class LogReader {
  public:
@@ -57,50 +67,79 @@ class LogReader {
     std::optional<RecoveredLog> none;
     TRY(const std::vector<std::uint32_t> segments, list_segments(env_.disk, deadline_));
     for (const std::uint32_t segment : segments) {
-      TRY(read_segment(segment, segment == segments.back()));
+      TRY(read_segment(segment, segment == segments.front(), segment == segments.back()));
     }
+    if (log_.file != nullptr) TRY(check_begin(segments.front()));
+    TRY(repair());
     if (log_.file == nullptr) return none;
     TRY(make_durable());
+    take_groups();
     return std::optional(std::move(log_));
   }
 
  private:
-  Result<void> read_segment(std::uint32_t segment, bool is_last) {
+  Result<void> read_segment(std::uint32_t segment, bool is_first, bool is_last) {
     const std::string path = wal_format::segment_path(segment);
     TRY(auto file, env_.disk.open(path, OpenMode::existing, deadline_));
     TRY(const Bytes content, read_all(*file, deadline_));
     TRY(const auto header, wal_format::decode_segment_header(content));
     if (!header) {
       // Nothing follows a header before it is durable: only what is no longer than a header can be
-      // a segment that was being begun when the node died.
-      if (!is_last || content.size() > kSegmentHeaderBytes) {
+      // a segment that was being begun when the node died. The one before it is still there then.
+      if (!is_last || content.size() > kSegmentHeaderBytes || (is_first && segment > 1)) {
         return corrupt_at(segment, 0, "the header of the segment fails its checksum");
       }
-      return remove_unfinished(segment);
+      unfinished_ = segment;
+      return {};
     }
-    TRY(check_header(*header, segment));
+    TRY(check_header(*header, segment, is_first));
+    if (!is_first) log_.closed_segments[log_.segment] = log_.filled_to;
     log_.file = std::move(file);
     log_.segment = segment;
     log_.salt = header->salt;
+    log_.next_sequence = header->first_sequence;
     TRY(read_batches(content));
-    if (log_.position < content.size()) TRY(on_harmed_batch(content, is_last));
+    log_.filled_to = content.size();
+    is_torn_ = !is_zero(BytesView(content).substr(log_.position));
+    if (is_torn_) TRY(check_torn(content, is_last));
     last_written_ = content.substr(last_position_, log_.position - last_position_);
     return {};
   }
 
-  Result<void> check_header(const wal_format::SegmentHeader& header, std::uint32_t segment) const {
+  Result<void> check_header(const wal_format::SegmentHeader& header, std::uint32_t segment,
+                            bool is_first) const {
     if (header.segment != segment) {
       return corrupt_at(segment, 0, fmt::format("the header is that of segment {}",
                                                 header.segment));
     }
-    if (segment > 1 && header.salt != log_.salt) {
+    if (!is_first && header.salt != log_.salt) {
       return corrupt_at(segment, 0, "the segment is of another log");
     }
-    if (header.first_sequence != log_.next_sequence) {
+    if ((!is_first || segment == 1) && header.first_sequence != log_.next_sequence) {
       return corrupt_at(segment, 0, fmt::format("begins with batch {}, expected {}",
                                                 header.first_sequence, log_.next_sequence));
     }
     return {};
+  }
+
+  // All segments have been read: is the first one that is there where the log begins?
+  Result<void> check_begin(std::uint32_t first) {
+    const std::uint32_t oldest = replay_.has_read() ? replay_.oldest_segment() : 1;
+    if (first > oldest) return corrupt_at(oldest, 0, "the segment is missing");
+    if (auto complete = replay_.check_complete(); !complete) {
+      return corrupt_at(first, 0, complete.error().message);
+    }
+    log_.oldest_segment = oldest;
+    log_.needs_seal = replay_.has_read() && replay_.last_had_records();
+    return {};
+  }
+
+  void take_groups() {
+    for (auto& [id, group] : replay_.groups()) {
+      log_.groups[id] = {group.log.summary().hard_state, group.log.start(),
+                         std::move(group.entries)};
+      log_.group_logs[id] = std::move(group.log);
+    }
   }
 
   // Replays batches up to the first that is harmed or the end; log_.position is where that is.
@@ -113,7 +152,8 @@ class LogReader {
                           fmt::format("batch {} where {} is expected", batch->sequence,
                                       log_.next_sequence));
       }
-      if (auto replayed = wal_format::replay(batch->payload, log_.groups); !replayed) {
+      if (auto replayed = replay_.read_batch(batch->payload, log_.segment);
+          !replayed) {
         return corrupt_at(log_.segment, log_.position, replayed.error().message);
       }
       last_position_ = log_.position;
@@ -124,18 +164,30 @@ class LogReader {
   }
 
   // There are octets at log_.position that are no batch: a torn tail, or corruption?
-  Result<void> on_harmed_batch(BytesView content, bool is_last) {
+  Result<void> check_torn(BytesView content, bool is_last) const {
     if (!is_last) {
       return corrupt_at(log_.segment, log_.position, "a batch fails its checksum, and a later "
                                                      "segment exists");
     }
-    if (has_batch_from(content, place(), log_.position + 1)) {
+    if (has_batch_from(content, place(), log_.position + 1, log_.next_sequence)) {
       return corrupt_at(log_.segment, log_.position, "a batch fails its checksum, and a whole one "
                                                      "comes after it");
     }
+    return {};
+  }
+
+  // Everything has been read and is as it may be.
+  Result<void> repair() {
+    if (is_torn_) TRY(cut_torn_tail());
+    if (unfinished_) TRY(remove_unfinished(*unfinished_));
+    return {};
+  }
+
+  Result<void> cut_torn_tail() {
     SOMETIMES(env_.marks, "wal: torn tail cut");
     env_.log.event("wal", fmt::format("torn tail cut: segment {} offset {}, {} bytes", log_.segment,
-                                      log_.position, content.size() - log_.position));
+                                      log_.position, log_.filled_to - log_.position));
+    log_.filled_to = log_.position;
     return log_.file->truncate(log_.position, deadline_);
   }
 
@@ -161,6 +213,9 @@ class LogReader {
   Env& env_;
   const Deadline deadline_;
   RecoveredLog log_;
+  Replay replay_;
+  bool is_torn_ = false;  // The last segment, after log_.position.
+  std::optional<std::uint32_t> unfinished_;
 
   // The last batch of the segment that was read last, or its header when it has none.
   std::uint64_t last_position_ = 0;

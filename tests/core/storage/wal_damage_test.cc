@@ -230,7 +230,7 @@ TEST_F(WalDamageTest, AFormatOfAnotherVersionIsNamed) {
   const auto opened = try_open(*with(kFirst, header));
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
-  EXPECT_EQ(opened.error().message, "write-ahead log of format 9, this program knows 1");
+  EXPECT_EQ(opened.error().message, "write-ahead log of format 9, this program knows 2");
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ class WalTest : public testing::Test {
 
   StorageWorld world_;
   MemoryDisk disk_;
-  WalOptions options_;
+  WalOptions options_{.preallocate_bytes = 0, .seal_after = {}};
 
  private:
   std::vector<std::unique_ptr<Env>> envs_;

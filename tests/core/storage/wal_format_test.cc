@@ -11,8 +11,8 @@ namespace {
 TEST(WalFormatTest, TheBytesOfASegmentAreThese) {
   EXPECT_EQ(to_hex(wal_format::encode(
                 wal_format::SegmentHeader{.segment = 2, .salt = 3, .first_sequence = 4})),
-            "4b45454c57414c0a" "01000000" "02000000" "0300000000000000" "0400000000000000"
-            "10dda18e15ca1722");
+            "4b45454c57414c0a" "02000000" "02000000" "0300000000000000" "0400000000000000"
+            "a109fb01a3427de0");
   Bytes frame(wal_format::kBatchHeaderBytes, '\0');
   wal_format::append_hard_state(frame, GroupId(5), hard_state(6, 7));
   wal_format::append_entries(frame, GroupId(5), {entry(8, 6, "data")});

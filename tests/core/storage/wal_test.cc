@@ -26,6 +26,7 @@ TEST_F(WalTest, WhatWasSyncedIsRecovered) {
 
   Groups expected;
   expected[GroupId(0)] = {hard_state(4, 0),
+                          {},
                           {entry(1, 1, "a"),
                            {raft::Term(3), raft::LogIndex(2), raft::EntryKind::no_op, ""},
                            entry(3, 4, Bytes(100'000, 'x'))}};
