@@ -73,12 +73,13 @@ BENCHMARK(event_queue)->Arg(100)->Arg(10'000);
 void raft_heartbeat_round_trip(benchmark::State& state) {
   FirstChoice random;
   Marks marks;
-  const std::vector<NodeId> voters{NodeId(1), NodeId(2)};
-  raft::Options leader_options{.id = NodeId(1), .voters = voters};
-  raft::Options follower_options{.id = NodeId(2), .voters = voters};
+  raft::Recovered founded;
+  founded.state.configuration.members = {{NodeId(1), {}}, {NodeId(2), {}}};
+  const raft::Options leader_options{.id = NodeId(1)};
+  const raft::Options follower_options{.id = NodeId(2)};
   Instant now;
-  raft::Raft leader(leader_options, {}, {}, random, marks, now);
-  raft::Raft follower(follower_options, {}, {}, random, marks, now);
+  raft::Raft leader(leader_options, founded, random, marks, now);
+  raft::Raft follower(follower_options, founded, random, marks, now);
   const auto exchange = [&] {
     for (bool active = true; active;) {
       active = false;

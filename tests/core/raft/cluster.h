@@ -23,7 +23,7 @@ class Cluster {
 
   // One node for each log, given by the terms of its entries, all in the same term.
   Cluster(const std::vector<std::vector<std::uint64_t>>& logs, Term term, Tell tell = {},
-          const Options& options = {})
+          const GroupOptions& options = {})
       : tell_(std::move(tell)), options_(options) {
     options_.voters = voters_up_to(logs.size());
     for (const NodeId id : options_.voters) {
@@ -220,7 +220,7 @@ class Cluster {
   }
 
   Tell tell_;
-  Options options_;
+  GroupOptions options_;
   Marks marks_;
   Instant now_;
   std::map<NodeId, FixedRandom> random_;

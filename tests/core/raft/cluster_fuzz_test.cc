@@ -336,7 +336,7 @@ class Storm {
 
   SplitMix random_, timeouts_;
   Marks marks_;
-  Options options_;
+  GroupOptions options_;
   std::uint64_t loss_percent_, repeat_percent_, crash_permille_, cut_permille_, delay_percent_,
       sync_percent_, calm_percent_;
   bool cut_spares_what_is_under_way_;

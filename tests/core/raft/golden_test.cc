@@ -101,7 +101,7 @@ class Script {
   void make_cluster(std::istringstream& words) {
     std::vector<std::vector<std::uint64_t>> logs(std::stoull(read_word(words)));
     std::uint64_t term = 0;
-    Options options;
+    GroupOptions options;
     for (std::string word; words >> word;) {
       const std::string value = word.substr(word.find('=') + 1);
       if (word.starts_with("term=")) {

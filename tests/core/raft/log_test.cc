@@ -13,7 +13,7 @@ Entry entry(std::uint64_t index, std::uint64_t term) {
 }
 
 TEST(LogTest, IndexZeroIsThePlaceBeforeTheFirstEntryAndHasTermZero) {
-  const Log log({});
+  const Log log({}, {});
   EXPECT_EQ(log.last_index(), LogIndex(0));
   EXPECT_EQ(log.last_term(), Term(0));
   EXPECT_TRUE(log.contains(LogIndex(0), Term(0)));
@@ -21,7 +21,7 @@ TEST(LogTest, IndexZeroIsThePlaceBeforeTheFirstEntryAndHasTermZero) {
 }
 
 TEST(LogTest, ARecoveredLogIsStableAndNotWrittenAgain) {
-  const Log log(log_of({1, 1, 2}));
+  const Log log({}, log_of({1, 1, 2}));
   EXPECT_EQ(log.stable_index(), LogIndex(3));
   EXPECT_FALSE(log.has_unwritten());
   EXPECT_EQ(log.term_at(LogIndex(2)), Term(1));
@@ -29,7 +29,7 @@ TEST(LogTest, ARecoveredLogIsStableAndNotWrittenAgain) {
 }
 
 TEST(LogTest, EntriesAreHandedOutForWritingOnce) {
-  Log log(log_of({1}));
+  Log log({}, log_of({1}));
   log.append(entry(2, 1));
   log.append(entry(3, 1));
   EXPECT_EQ(log.take_unwritten(WriteId(1)).size(), 2u);
@@ -39,7 +39,7 @@ TEST(LogTest, EntriesAreHandedOutForWritingOnce) {
 }
 
 TEST(LogTest, OneConfirmationMakesAllEarlierWritesStable) {
-  Log log({});
+  Log log({}, {});
   log.append(entry(1, 1));
   (void)log.take_unwritten(WriteId(1));
   log.append(entry(2, 1));
@@ -50,7 +50,7 @@ TEST(LogTest, OneConfirmationMakesAllEarlierWritesStable) {
 }
 
 TEST(LogTest, AWriteFromBeforeATruncationDoesNotMakeTheReplacementStable) {
-  Log log(log_of({1}));
+  Log log({}, log_of({1}));
   log.append(entry(2, 1));
   log.append(entry(3, 1));
   (void)log.take_unwritten(WriteId(1));
@@ -66,7 +66,7 @@ TEST(LogTest, AWriteFromBeforeATruncationDoesNotMakeTheReplacementStable) {
 }
 
 TEST(LogTest, TruncationTakesStabilityBack) {
-  Log log(log_of({1, 1, 1}));
+  Log log({}, log_of({1, 1, 1}));
   log.truncate_from(LogIndex(2));
   EXPECT_EQ(log.stable_index(), LogIndex(1));
   log.append(entry(2, 2));
@@ -75,7 +75,7 @@ TEST(LogTest, TruncationTakesStabilityBack) {
 }
 
 TEST(LogTest, ASliceKeepsWithinItsBytesButHasAtLeastOneEntry) {
-  const Log log(log_of({1, 1, 1, 1}));  // Four bytes each.
+  const Log log({}, log_of({1, 1, 1, 1}));  // Four bytes each.
   EXPECT_EQ(log.slice(LogIndex(1), LogIndex(4), 0).size(), 1u);
   EXPECT_EQ(log.slice(LogIndex(1), LogIndex(4), 11).size(), 2u);
   EXPECT_EQ(log.slice(LogIndex(2), LogIndex(4), 1000).size(), 3u);
@@ -83,7 +83,7 @@ TEST(LogTest, ASliceKeepsWithinItsBytesButHasAtLeastOneEntry) {
 }
 
 TEST(LogTest, TheLastAgreeablePlaceHasATermNoLaterThanTheOtherLog) {
-  const Log log(log_of({1, 1, 2, 2, 5, 5}));
+  const Log log({}, log_of({1, 1, 2, 2, 5, 5}));
   EXPECT_EQ(log.last_agreeable(LogIndex(6), Term(5)), LogIndex(6));
   EXPECT_EQ(log.last_agreeable(LogIndex(6), Term(4)), LogIndex(4));
   EXPECT_EQ(log.last_agreeable(LogIndex(3), Term(4)), LogIndex(3));

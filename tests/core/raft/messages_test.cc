@@ -24,6 +24,12 @@ AppendEntries append_of_two() {
           .round = Round(9)};
 }
 
+Configuration three_members() {
+  return {.members = {{NodeId(1), {Incarnation(11), true}},
+                      {NodeId(2), {Incarnation(12), false}},
+                      {NodeId(4), {Incarnation(14), true}}}};
+}
+
 std::vector<Message> one_of_each() {
   return {RequestVote{Term(5), LogIndex(9), Term(4), true},
           RequestVote{Term(1), LogIndex(0), Term(0), false},
@@ -31,7 +37,10 @@ std::vector<Message> one_of_each() {
           RequestVoteReply{},
           append_of_two(),
           AppendEntriesReply{Term(7), false, LogIndex(3), Term(2), Round(8)},
-          AppendEntriesReply{Term(7), true, LogIndex(6), Term(0), Round(9)}};
+          AppendEntriesReply{Term(7), true, LogIndex(6), Term(0), Round(9), true},
+          InstallSnapshot{Term(7), {77, LogIndex(5), Term(6)}, three_members(),
+                          {3, true, Bytes("\0chunk", 6)}, Round(9)},
+          InstallSnapshotReply{Term(7), {77, LogIndex(5), Term(6)}, 4, true, Round(9)}};
 }
 
 TEST(MessagesTest, EveryMessageComesBackAsItWent) {
@@ -40,6 +49,14 @@ TEST(MessagesTest, EveryMessageComesBackAsItWent) {
     ASSERT_TRUE(decoded) << describe(message);
     EXPECT_EQ(*decoded, message) << describe(message);
   }
+}
+
+TEST(MessagesTest, AConfigurationComesBackAsItWent) {
+  const auto decoded = decode_configuration(encode(three_members()));
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(*decoded, three_members());
+  EXPECT_EQ(describe(*decoded), "n1 [n2] n4");
+  EXPECT_EQ(decode_configuration("\xff").error().code, ErrorCode::corrupt);
 }
 
 TEST(MessagesTest, EncodingAppendsToWhatIsThere) {
@@ -67,7 +84,7 @@ TEST(MessagesTest, AnEntryOfAnUnknownKindIsCorrupt) {
   append.set_term(3);
   append.add_entries()->set_term(3);
   EXPECT_TRUE(decode(message.SerializeAsString()));
-  append.mutable_entries(0)->set_kind(static_cast<wire::EntryKind>(2));
+  append.mutable_entries(0)->set_kind(static_cast<wire::EntryKind>(9));
   expect_corrupt(message);
 }
 

@@ -21,7 +21,7 @@ class RaftTest : public testing::Test {
     options_.voters = voters_up_to(voters);
     if (!hard_state) hard_state = HardState{Term(terms.empty() ? 0 : terms.back()), {}};
     const Instant start = now_;
-    node_.emplace(options_, TestDisk{*hard_state, log_of(terms)}, random_, marks_, start);
+    node_.emplace(options_, TestDisk{*hard_state, log_of(terms), {}, {}}, random_, marks_, start);
     now_ = start + options_.election_timeout;
     // No timer fires on its own: the test says timeout().
     CHECK(!node_->raft.has_ready());
@@ -166,7 +166,7 @@ class RaftTest : public testing::Test {
   }
   bool marked(std::string_view path) const { return marks_.counts().contains(path); }
 
-  Options options_;
+  GroupOptions options_;
   FixedRandom random_;
   Marks marks_;
   Instant now_{1'000'000'000};

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,45 +44,72 @@ class SplitMix : public Random {
 // Replaces all entries from the first new one on.
 inline void overwrite(std::vector<Entry>& log, const std::vector<Entry>& entries) {
   if (entries.empty()) return;
-  CHECK(entries.front().index.value <= log.size() + 1);
-  log.resize(entries.front().index.value - 1);
+  while (!log.empty() && log.back().index >= entries.front().index) log.pop_back();
+  CHECK(log.empty() || log.back().index.next() == entries.front().index);
   log.insert(log.end(), entries.begin(), entries.end());
 }
 
 struct TestDisk {
   HardState hard_state;
-  std::vector<Entry> log;
+  std::vector<Entry> log;  // From the entry after `start` on.
+  LogStart start = {};
+  StateLabel state = {};   // Its configuration, unless empty, is not the founders'.
 };
+
+// What a core is made with, and who founded its group.
+struct GroupOptions : Options {
+  std::vector<NodeId> voters;
+};
+
+inline Configuration configuration_of(const std::vector<NodeId>& voters) {
+  Configuration configuration;
+  for (const NodeId id : voters) configuration.members[id] = Member{};
+  return configuration;
+}
+
+inline Recovered recovered_from(const TestDisk& disk, const GroupOptions& options) {
+  Recovered recovered{disk.hard_state, disk.start, disk.log, disk.state};
+  if (recovered.state.configuration.members.empty()) {
+    recovered.state.configuration = configuration_of(options.voters);
+  }
+  return recovered;
+}
 
 class TestNode {
  public:
   struct Write {
     WriteId id;
     std::optional<HardState> hard_state;
+    std::optional<LogStart> log_restart;
     std::vector<Entry> entries;
     std::vector<Outgoing> after_sync;
+    std::vector<ReceivedChunk> chunks;
   };
 
-  TestNode(const Options& options, const TestDisk& recovered, Random& random, Marks& marks,
+  TestNode(const GroupOptions& options, const TestDisk& recovered, Random& random, Marks& marks,
            Instant now)
       : disk(recovered),
         memory_log(recovered.log),
-        raft(options, recovered.hard_state, recovered.log, random, marks, now) {}
+        raft(options, recovered_from(recovered, options), random, marks, now) {}
 
   // Carries out one Ready but for its write, which waits for complete_write(). Returns what to
   // send.
   std::vector<Outgoing> take() {
     Ready ready = raft.take_ready();
+    if (ready.log_restart) memory_log.clear();
     overwrite(memory_log, ready.entries);
     written_entries = ready.entries;
     for (Entry& entry : ready.committed) applied.push_back(std::move(entry));
     for (const ReadResult& read : ready.reads) reads.push_back(read);
-    const bool asks_for_a_write =
-        ready.hard_state || !ready.entries.empty() || !ready.after_sync.empty();
+    for (const NodeId follower : ready.snapshots_wanted) snapshots_wanted.insert(follower);
+    const bool asks_for_a_write = ready.hard_state || ready.log_restart ||
+                                  !ready.entries.empty() || !ready.after_sync.empty() ||
+                                  !ready.snapshot_chunks.empty();
     CHECK(asks_for_a_write == ready.write.has_value());
     if (ready.write) {
-      writes.push_back({*ready.write, ready.hard_state, std::move(ready.entries),
-                        std::move(ready.after_sync)});
+      writes.push_back({*ready.write, ready.hard_state, ready.log_restart,
+                        std::move(ready.entries), std::move(ready.after_sync),
+                        std::move(ready.snapshot_chunks)});
     }
     return std::move(ready.messages);
   }
@@ -92,8 +120,13 @@ class TestNode {
     Write write = std::move(writes.front());
     writes.pop_front();
     if (write.hard_state) disk.hard_state = *write.hard_state;
+    if (write.log_restart) {
+      disk.log.clear();
+      disk.start = *write.log_restart;
+    }
     overwrite(disk.log, write.entries);
     raft.persisted(write.id, now);
+    for (ReceivedChunk& chunk : write.chunks) chunks.push_back(std::move(chunk));
     return std::move(write.after_sync);
   }
 
@@ -103,6 +136,8 @@ class TestNode {
   std::deque<Write> writes;            // Under way.
   std::vector<Entry> applied;
   std::vector<ReadResult> reads;
+  std::vector<ReceivedChunk> chunks;  // To be staged.
+  std::set<NodeId> snapshots_wanted;
   Raft raft;
 };
 
