@@ -48,17 +48,23 @@ Error no_directory(std::string_view path, bool is_file) {
 
 Result<std::size_t> AttachedFile::pread(std::span<char> into, std::uint64_t offset,
                                         Deadline deadline) {
-  TRY(disk_.take_time(DiskOperation::read, deadline));
+  TRY(disk_.take_time(DiskOperation::read, path_, deadline));
   const Bytes& content = image_->visible();
   if (offset >= content.size()) return std::size_t{0};
   const std::size_t size = std::min<std::uint64_t>(into.size(), content.size() - offset);
+  if (!image_->harms().empty()) [[unlikely]] {
+    TRY(disk_.meet_harms(*image_, path_, {offset, offset + size}));
+  }
   if (size > 0) std::memcpy(into.data(), content.data() + offset, size);
   return size;
 }
 
 void AttachedFile::write_now(BytesView bytes, std::uint64_t offset) {
   if (bytes.empty()) return;
-  image_->write(bytes, offset);
+  if (!disk_.strikes(SimDisk::FileFault::misdirected_write, path_) ||
+      !disk_.misdirect(*image_, path_, bytes, offset)) {
+    image_->write(bytes, offset);
+  }
   disk_.world_.trace().record(
       disk_.machine_.index(), Kind::disk_write, hash64(bytes, offset),
       [&] { return fmt::format("{} bytes at {} of {}", bytes.size(), offset, path_); });
@@ -68,7 +74,7 @@ void AttachedFile::write_now(BytesView bytes, std::uint64_t offset) {
 }
 
 Result<void> AttachedFile::pwrite(BytesView bytes, std::uint64_t offset, Deadline deadline) {
-  if (auto done = disk_.take_time(DiskOperation::write, deadline); !done.has_value()) {
+  if (auto done = disk_.take_time(DiskOperation::write, path_, deadline); !done.has_value()) {
     if (done.error().code == ErrorCode::io_error) {
       const std::uint64_t prefix = disk_.error_choices_.choose(bytes.size() + 1);
       const std::uint64_t size = image_->visible().size();
@@ -92,7 +98,7 @@ Result<void> AttachedFile::pwrite(BytesView bytes, std::uint64_t offset, Deadlin
 }
 
 Result<void> AttachedFile::truncate(std::uint64_t size, Deadline deadline) {
-  TRY(disk_.take_time(DiskOperation::write, deadline));
+  TRY(disk_.take_time(DiskOperation::write, path_, deadline));
   const std::uint64_t size_before = image_->visible().size();
   if (size > size_before && disk_.space_for(size - size_before) < size - size_before) {
     return disk_.no_space(path_);
@@ -113,7 +119,7 @@ Result<void> AttachedFile::sync(Deadline deadline) {
 Result<std::unique_ptr<File>> AttachedDisk::open(const std::string& path, OpenMode mode,
                                                  Deadline deadline) {
   TRY(check_path(path));
-  TRY(disk_.take_time(DiskOperation::change_names, deadline));
+  TRY(disk_.take_time(DiskOperation::change_names, path, deadline));
   const auto [directory_path, name] = split(path);
   const auto directory = disk_.find_directory(directory_path);
   if (directory == nullptr) return not_found(directory_path);
@@ -131,7 +137,7 @@ Result<void> AttachedDisk::rename(const std::string& from, const std::string& to
                                   Deadline deadline) {
   TRY(check_path(from));
   TRY(check_path(to));
-  TRY(disk_.take_time(DiskOperation::change_names, deadline));
+  TRY(disk_.take_time(DiskOperation::change_names, from, deadline));
   const auto [from_path, from_name] = split(from);
   const auto [to_path, to_name] = split(to);
   const auto from_directory = disk_.find_directory(from_path);
@@ -156,7 +162,7 @@ Result<void> AttachedDisk::rename(const std::string& from, const std::string& to
 
 Result<void> AttachedDisk::remove(const std::string& path, Deadline deadline) {
   TRY(check_path(path));
-  TRY(disk_.take_time(DiskOperation::change_names, deadline));
+  TRY(disk_.take_time(DiskOperation::change_names, path, deadline));
   const auto [directory_path, name] = split(path);
   const auto directory = disk_.find_directory(directory_path);
   const Entry* const known = directory == nullptr ? nullptr : directory->find(name);
@@ -170,7 +176,7 @@ Result<void> AttachedDisk::remove(const std::string& path, Deadline deadline) {
 
 Result<void> AttachedDisk::create_directory(const std::string& path, Deadline deadline) {
   TRY(check_path(path));
-  TRY(disk_.take_time(DiskOperation::change_names, deadline));
+  TRY(disk_.take_time(DiskOperation::change_names, path, deadline));
   std::size_t end = 0;
   while (end < path.size()) {
     end = std::min(path.find('/', end), path.size());
@@ -190,7 +196,7 @@ Result<void> AttachedDisk::create_directory(const std::string& path, Deadline de
 
 Result<std::vector<std::string>> AttachedDisk::list(const std::string& path, Deadline deadline) {
   if (!path.empty()) TRY(check_path(path));
-  TRY(disk_.take_time(DiskOperation::read, deadline));
+  TRY(disk_.take_time(DiskOperation::read, path, deadline));
   const auto directory = disk_.find_directory(path);
   if (directory == nullptr) return no_directory(path, disk_.read_visible(path).has_value());
   std::vector<std::string> names;

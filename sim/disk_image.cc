@@ -106,7 +106,13 @@ void FileImage::redo(Bytes& content, const Undone& undone) {
   content.replace(change.offset, change.written, undone.bytes);
 }
 
-void FileImage::redo_torn(Bytes& content, const Undone& undone, std::uint64_t lost_parts) {
+ByteRange FileImage::Change::range() const {
+  if (written > 0) return {offset, offset + written};
+  return {size_after, UINT64_MAX};
+}
+
+void FileImage::redo_torn(Bytes& content, const Undone& undone, std::uint64_t lost_parts,
+                          std::uint64_t number) {
   const Change& change = undone.change;
   const std::uint64_t first = sector_of(change.offset);
   const std::uint64_t sectors = sector_of(change.offset + change.written - 1) - first + 1;
@@ -117,6 +123,7 @@ void FileImage::redo_torn(Bytes& content, const Undone& undone, std::uint64_t lo
     const std::uint64_t end =
         std::min((first + sector + 1) * kSectorBytes, change.offset + change.written);
     if (content.size() < end) content.resize(end);
+    if (!harms_.empty()) harms_.overwritten({begin, end}, number);
     content.replace(begin, end - begin, undone.bytes, begin - change.offset, end - begin);
   }
 }
@@ -126,13 +133,18 @@ void FileImage::forget_changes(std::uint64_t until) {
   CHECK(until <= change_count());
   const auto count = static_cast<std::ptrdiff_t>(until - first_change_);
   std::size_t saved = 0;
-  for (std::ptrdiff_t i = 0; i < count; ++i) saved += changes_[static_cast<std::size_t>(i)].saved;
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    const Change& change = changes_[static_cast<std::size_t>(i)];
+    saved += change.saved;
+    if (!harms_.empty()) harms_.overwritten(change.range(), first_change_ + i);
+  }
   saved_bytes_.erase(0, saved);
   changes_.erase(changes_.begin(), changes_.begin() + count);
   first_change_ = until;
 }
 
 void FileImage::make_durable(std::uint64_t until) {
+  if (!harms_.empty()) harms_.promised(until);
   if (until <= first_change_) return;
   if (!has_dropped_) {
     forget_changes(until);
@@ -147,7 +159,9 @@ void FileImage::make_durable(std::uint64_t until) {
   const std::size_t covered = static_cast<std::size_t>(until - first_change_);
   for (std::size_t i = 0; i < covered; ++i) {
     redo(seen, undone[i]);
-    if (!undone[i].change.is_dropped) redo(durable_content, undone[i]);
+    if (undone[i].change.is_dropped) continue;
+    redo(durable_content, undone[i]);
+    if (!harms_.empty()) harms_.overwritten(undone[i].change.range(), first_change_ + i);
   }
   changes_.clear();
   saved_bytes_.clear();
@@ -157,7 +171,8 @@ void FileImage::make_durable(std::uint64_t until) {
                       .saved = durable_content.size(),
                       .size_before = durable_content.size(),
                       .size_after = seen.size(),
-                      .is_dropped = true});
+                      .is_dropped = true,
+                      .is_whole_file = true});
   saved_bytes_ = std::move(durable_content);
   replace_content(std::move(seen));
   for (std::size_t i = covered; i < undone.size(); ++i) {
@@ -179,11 +194,14 @@ void FileImage::drop(std::uint64_t until) {
 }
 
 void FileImage::lose_power(const LossShares& shares, ChoiceStream& choices, Losses& losses) {
+  if (!harms_.empty()) harms_.forget_unpromised();
   if (changes_.empty()) return;
   Bytes content = content_;
   const std::vector<Undone> undone = undo_all(content);
   const bool all_are_lost = choices.chance(shares.lose_all_per_million);
+  std::uint64_t number = first_change_;
   for (const Undone& each : undone) {
+    const std::uint64_t this_number = number++;
     if (each.change.is_dropped || all_are_lost || choices.chance(shares.lose_write_per_million)) {
       ++losses.lost_changes;
       continue;
@@ -198,8 +216,9 @@ void FileImage::lose_power(const LossShares& shares, ChoiceStream& choices, Loss
         sectors < 2 ? 0 : choices.rarely(shares.tear_write_per_million, patterns - 1);
     if (lost_parts == 0) {
       redo(content, each);
+      if (!harms_.empty()) harms_.overwritten(each.change.range(), this_number);
     } else {
-      redo_torn(content, each, lost_parts);
+      redo_torn(content, each, lost_parts, this_number);
       ++losses.torn_writes;
     }
   }
@@ -207,7 +226,85 @@ void FileImage::lose_power(const LossShares& shares, ChoiceStream& choices, Loss
   saved_bytes_.clear();
   has_dropped_ = false;
   first_change_ += undone.size();
+  if (!harms_.empty()) lose_harms(content, losses);
   replace_content(std::move(content));
+}
+
+// Lost syncs come to light where what is left differs from what was seen.
+void FileImage::lose_harms(const Bytes& content, Losses& losses) {
+  std::erase_if(harms_.all(), [&](FileHarm& harm) {
+    if (harm.kind != HarmKind::lost_sync || harm.was_noticed) return false;
+    const auto part = [&](const Bytes& whole) {
+      const auto begin = std::min<std::uint64_t>(harm.range.begin, whole.size());
+      return BytesView(whole).substr(begin, harm.range.end - harm.range.begin);
+    };
+    if (part(content) == part(content_)) return true;
+    harm.was_noticed = true;
+    ++losses.broken_syncs;
+    return false;
+  });
+}
+
+// --- harm ---
+
+std::vector<ByteRange> FileImage::at_rest() const {
+  std::vector<ByteRange> ranges;
+  if (!content_.empty()) ranges.push_back({0, content_.size()});
+  for (const Change& change : changes_) {
+    subtract(ranges, change.range());
+    // What lies beyond an earlier end is zeros that were never written.
+    if (change.size_after > change.size_before) {
+      subtract(ranges, {change.size_before, change.size_after});
+    }
+  }
+  return ranges;
+}
+
+void FileImage::replace_at_rest(BytesView bytes, std::uint64_t offset) {
+  CHECK(offset + bytes.size() <= content_.size());
+  content_.replace(offset, bytes.size(), bytes);
+}
+
+void FileImage::note_harm(HarmKind kind, ByteRange range) {
+  CHECK(range.begin < range.end);
+  harms_.add({.kind = kind, .range = range, .since = change_count()});
+}
+
+bool FileImage::lose_sync(std::uint64_t until) {
+  // What an earlier failed or lost sync has dropped is nobody's promise of now.
+  std::vector<ByteRange> lost;
+  for (std::uint64_t i = first_change_; i < until; ++i) {
+    const Change& change = changes_[static_cast<std::size_t>(i - first_change_)];
+    if (change.is_dropped) continue;
+    ByteRange range = change.range();
+    if (change.written == 0) {
+      range.end = std::max(change.size_before, change.size_after);
+      range.begin = std::min(change.size_before, change.size_after);
+    }
+    if (range.begin < range.end) lost.push_back(range);
+  }
+  if (lost.empty()) return false;
+  drop(until);
+  harms_.promised(until);
+  for (const ByteRange& range : lost) {
+    harms_.add({.kind = HarmKind::lost_sync, .range = range, .since = until, .is_promised = true});
+  }
+  return true;
+}
+
+std::vector<FileHarm*> FileImage::harms_met(ByteRange range) {
+  std::vector<FileHarm*> met;
+  for (FileHarm& harm : harms_.all()) {
+    if (harm.kind == HarmKind::lost_sync || !harm.range.overlaps(range)) continue;
+    std::vector<ByteRange> seen{{std::max(harm.range.begin, range.begin),
+                                 std::min(harm.range.end, range.end)}};
+    for (std::uint64_t i = std::max(harm.since, first_change_); i < change_count(); ++i) {
+      const Change& change = changes_[static_cast<std::size_t>(i - first_change_)];
+      if (!change.is_whole_file) subtract(seen, change.range());
+    }
+    if (!seen.empty()) met.push_back(&harm);
+  }
+  return met;
 }
 
 const Entry* DirectoryImage::find(const std::string& name) const {
@@ -241,8 +338,10 @@ void DirectoryImage::make_durable(std::uint64_t until) {
   first_change_ = until;
 }
 
-void DirectoryImage::lose_power(const LossShares& shares, ChoiceStream& choices, Losses& losses) {
+void DirectoryImage::lose_power(const LossesOf& losses_of, const std::string& path,
+                                ChoiceStream& choices, Losses& losses) {
   for (const Change& change : changes_) {
+    const LossShares& shares = losses_of(path + change.front().first);
     if (choices.chance(shares.lose_entry_per_million)) {
       ++losses.lost_entries;
     } else {
@@ -253,8 +352,11 @@ void DirectoryImage::lose_power(const LossShares& shares, ChoiceStream& choices,
   changes_.clear();
   visible_ = durable_;
   for (auto& [name, entry] : visible_) {
-    if (entry.file != nullptr) entry.file->lose_power(shares, choices, losses);
-    if (entry.directory != nullptr) entry.directory->lose_power(shares, choices, losses);
+    const std::string inner = path + name;
+    if (entry.file != nullptr) entry.file->lose_power(losses_of(inner), choices, losses);
+    if (entry.directory != nullptr) {
+      entry.directory->lose_power(losses_of, inner + "/", choices, losses);
+    }
   }
 }
 

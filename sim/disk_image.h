@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "core/base/bytes.h"
 #include "sim/choices.h"
+#include "sim/disk_harm.h"
 
 namespace keelson::sim {
 
@@ -41,7 +43,11 @@ struct Losses {
   std::uint64_t lost_changes = 0;
   std::uint64_t torn_writes = 0;
   std::uint64_t lost_entries = 0;
+  std::uint64_t broken_syncs = 0;  // Harms of HarmKind::lost_sync that came to light.
 };
+
+// The shares for the file or name at this path.
+using LossesOf = std::function<const LossShares&(const std::string& path)>;
 
 // One file: its bytes, and how to undo every change since it was last synced.
 class FileImage {
@@ -69,6 +75,23 @@ class FileImage {
   // Draws what becomes of every unsynced change, and leaves that, durable.
   void lose_power(const LossShares& shares, ChoiceStream& choices, Losses& losses);
 
+  // --- harm ---
+
+  // Which visible bytes are durable as they are, as no unsynced change has touched them.
+  std::vector<ByteRange> at_rest() const;
+  // Replaces bytes at rest by others, behind everybody's back. REQUIRES: at_rest() has them.
+  void replace_at_rest(BytesView bytes, std::uint64_t offset);
+  // Notes what was done to these bytes, by what was done to the file so far.
+  void note_harm(HarmKind kind, ByteRange range);
+  // A sync that saved nothing was said to have succeeded: drop(until), and a harm. False, and
+  // nothing is done, if there was nothing to save.
+  bool lose_sync(std::uint64_t until);
+  // What was done to this file and was not durably overwritten since.
+  const FileHarms& harms() const { return harms_; }
+  // The harms that a read of this range meets, as no later write hides them. Valid until the next
+  // change. Not lost syncs: until power is lost, reads show what was written.
+  std::vector<FileHarm*> harms_met(ByteRange range);
+
  private:
   struct Change {
     std::uint64_t offset = 0;
@@ -77,6 +100,10 @@ class FileImage {
     std::uint64_t size_before = 0;
     std::uint64_t size_after = 0;
     bool is_dropped = false;
+    bool is_whole_file = false;  // Stands for all differences between what is seen and durable.
+
+    // What it replaced or cut off.
+    ByteRange range() const;
   };
   // A change that was undone, and what it takes to do it again.
   struct Undone {
@@ -89,7 +116,9 @@ class FileImage {
   std::vector<Undone> undo_all(Bytes& content) const;
   static void redo(Bytes& content, const Undone& undone);
   // Does again only the sectors that are not in the set: bit i stands for the ith part of it.
-  static void redo_torn(Bytes& content, const Undone& undone, std::uint64_t lost_parts);
+  void redo_torn(Bytes& content, const Undone& undone, std::uint64_t lost_parts,
+                 std::uint64_t number);
+  void lose_harms(const Bytes& content, Losses& losses);
   void forget_changes(std::uint64_t until);
   void replace_content(Bytes content);
   void write_back_oldest();
@@ -100,6 +129,7 @@ class FileImage {
   std::vector<Change> changes_;  // Since the last sync, in order.
   Bytes saved_bytes_;            // What the changes replaced, one after the other.
   bool has_dropped_ = false;     // Some change is_dropped.
+  FileHarms harms_;
 };
 
 class DirectoryImage;
@@ -126,8 +156,10 @@ class DirectoryImage {
   void apply(Change change);
   std::uint64_t change_count() const { return first_change_ + changes_.size(); }
   void make_durable(std::uint64_t until);
-  // Draws what becomes of every unsynced change, here and below.
-  void lose_power(const LossShares& shares, ChoiceStream& choices, Losses& losses);
+  // Draws what becomes of every unsynced change, here and below. `path` is this directory's, with a
+  // "/" after it unless it is the root.
+  void lose_power(const LossesOf& losses_of, const std::string& path, ChoiceStream& choices,
+                  Losses& losses);
 
  private:
   static void apply_to(Entries& entries, const Change& change);

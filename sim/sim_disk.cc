@@ -81,7 +81,11 @@ void SimDisk::power_loss() {
     if (operations_[slot].is_under_way) free_slot(slot);
   }
   Losses losses;
-  root_->lose_power(conditions_.at_power_loss, power_loss_choices_, losses);
+  const auto losses_of = [&](const std::string& path) -> const LossShares& {
+    const DiskRule* const rule = rule_for(conditions_, path);
+    return rule == nullptr ? conditions_.at_power_loss : rule->at_power_loss;
+  };
+  root_->lose_power(losses_of, "", power_loss_choices_, losses);
   FaultLedger& faults = world_.ledger();
   const auto count = [&](std::string_view kind, std::uint64_t times) {
     for (std::uint64_t i = 0; i < times; ++i) {
@@ -92,6 +96,7 @@ void SimDisk::power_loss() {
   count("disk.lost_unsynced", losses.lost_changes);
   count("disk.torn_write", losses.torn_writes);
   count("disk.lost_directory_entry", losses.lost_entries);
+  for (std::uint64_t i = 0; i < losses.broken_syncs; ++i) faults.effective("disk.lost_sync");
   note_fault(fmt::format("power loss: {} writes lost, {} torn, {} names lost", losses.lost_changes,
                          losses.torn_writes, losses.lost_entries));
   if (tap_ != nullptr) tap_->on_power_loss(machine_);
@@ -170,16 +175,13 @@ void SimDisk::unstick() {
   }
 }
 
-void SimDisk::fail_next(DiskOperation kind, std::uint32_t count) {
-  CHECK(kind != DiskOperation::change_names);
-  failures_armed_[static_cast<std::size_t>(kind)] += count;
-}
-
 void SimDisk::set_capacity(std::optional<std::uint64_t> bytes) {
   note_fault(bytes ? fmt::format("has space for {} bytes", *bytes) : "has space again");
   if (bytes) world_.ledger().injected("disk.no_space");
   capacity_ = bytes;
 }
+
+void SimDisk::leave_free(std::uint64_t bytes) { set_capacity(*used_bytes_ + bytes); }
 
 void SimDisk::heal() {
   DiskConditions healthy;
@@ -188,22 +190,18 @@ void SimDisk::heal() {
   healthy.sync_latency = conditions_.sync_latency;
   conditions_ = healthy;
   slowness_ = Duration{};
-  for (std::uint32_t& armed : failures_armed_) armed = 0;
+  armed_.clear();
+  may_strike_ = false;
   capacity_.reset();
   unstick();
 }
 
-bool SimDisk::fails(DiskOperation kind) {
+bool SimDisk::fails(DiskOperation kind, const std::string& path) {
   if (kind == DiskOperation::change_names) return false;
   const auto index = static_cast<std::size_t>(kind);
-  const std::uint32_t shares[3] = {conditions_.read_error_per_million,
-                                   conditions_.write_error_per_million,
-                                   conditions_.sync_error_per_million};
-  if (failures_armed_[index] > 0) {
-    --failures_armed_[index];
-  } else if (shares[index] == 0 || !error_choices_.chance(shares[index])) {
-    return false;
-  }
+  constexpr FileFault kFaults[3] = {FileFault::read_error, FileFault::write_error,
+                                    FileFault::sync_error};
+  if (!strikes(kFaults[index], path)) return false;
   constexpr std::string_view kKinds[3] = {"disk.eio_read", "disk.eio_write", "disk.eio_sync"};
   world_.ledger().injected(kKinds[index]);
   world_.ledger().effective(kKinds[index]);
@@ -245,10 +243,10 @@ Duration SimDisk::latency(DiskOperation kind) {
   return base + slowness_;
 }
 
-Result<void> SimDisk::take_time(DiskOperation kind, Deadline deadline) {
+Result<void> SimDisk::take_time(DiskOperation kind, const std::string& path, Deadline deadline) {
   const Duration span = latency(kind);
   Operation operation;
-  operation.will_fail = fails(kind);
+  operation.will_fail = fails(kind, path);
   if (span.count() > 0 || is_stuck_) return carry_out(std::move(operation), span, deadline);
   if (operation.will_fail) return Error{ErrorCode::io_error, "the disk failed"};
   return {};
@@ -257,7 +255,8 @@ Result<void> SimDisk::take_time(DiskOperation kind, Deadline deadline) {
 Result<void> SimDisk::sync_file(std::shared_ptr<FileImage> file, const std::string& path,
                                 Deadline deadline) {
   Operation operation;
-  operation.will_fail = fails(DiskOperation::sync);
+  operation.will_fail = fails(DiskOperation::sync, path);
+  operation.will_be_lost = file->has_unsynced() && strikes(FileFault::lost_sync, path);
   operation.covered_until = file->change_count();
   operation.file = std::move(file);
   operation.path = path;
@@ -267,7 +266,7 @@ Result<void> SimDisk::sync_file(std::shared_ptr<FileImage> file, const std::stri
 Result<void> SimDisk::sync_directory(std::shared_ptr<DirectoryImage> directory,
                                      const std::string& path, Deadline deadline) {
   Operation operation;
-  operation.will_fail = fails(DiskOperation::sync);
+  operation.will_fail = fails(DiskOperation::sync, path);
   operation.covered_until = directory->change_count();
   operation.directory = std::move(directory);
   operation.path = path;
@@ -344,7 +343,12 @@ void SimDisk::end(std::size_t slot) {
     operation.directory->make_durable(operation.covered_until);
     return;
   }
-  operation.file->make_durable(operation.covered_until);
+  if (operation.will_be_lost && operation.file->lose_sync(operation.covered_until)) {
+    world_.ledger().injected("disk.lost_sync");
+    note_fault(fmt::format("loses a sync of {}", operation.path));
+  } else {
+    operation.file->make_durable(operation.covered_until);
+  }
   if (tap_ != nullptr) [[unlikely]] tap_->on_synced(machine_, operation.path);
 }
 

@@ -9,6 +9,12 @@
 //
 // What is undetermined is drawn from the streams "disk/n1/...". Faults are counted in the world's
 // FaultLedger when injected and when they had an effect.
+//
+// What one replica can find out, and what it cannot. Errors, torn writes, rot, lost sectors and
+// misdirected writes show to a node that checks what it reads. A lost sync does not: after the loss
+// of power the disk is one that a crash might rightly have left earlier, and the node has broken
+// its word. It therefore counts, like a wiped disk, against the number of replicas that may be lost
+// at once: a scenario keeps within that by harms(), and by knowing whom it has wiped.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +39,18 @@ class World;
 
 enum class DiskOperation : std::uint8_t { read, write, sync, change_names };
 
+// The shares for some of the files, so that log, state and identity can be hit one by one.
+struct DiskRule {
+  // "wal/" is what is below the directory and itself, "IDENTITY" what begins so, "" is all.
+  std::string path_prefix;
+  LossShares at_power_loss{};
+  std::uint32_t read_error_per_million = 0;
+  std::uint32_t write_error_per_million = 0;
+  std::uint32_t sync_error_per_million = 0;
+  std::uint32_t misdirect_write_per_million = 0;
+  std::uint32_t lose_sync_per_million = 0;
+};
+
 // What the disk does to every operation. The default is a healthy one that loses nothing that it
 // need not lose. The shares are out of a million draws.
 struct DiskConditions {
@@ -54,9 +72,22 @@ struct DiskConditions {
   std::uint32_t read_error_per_million = 0;
   std::uint32_t write_error_per_million = 0;
   std::uint32_t sync_error_per_million = 0;
+  // The write is said to have succeeded, but its bytes replace others: at another sector of the
+  // same file, or of one in the same directory. Where they belong the old bytes stay, or zeros.
+  std::uint32_t misdirect_write_per_million = 0;
+  // The sync is said to have succeeded, but what it should have saved goes with the power.
+  std::uint32_t lose_sync_per_million = 0;
+
+  // For a path, the first rule that fits is in force in place of the shares above.
+  std::vector<DiskRule> rules{};
 };
 
-// Watches a machine's disk, at the true moment.
+bool has_prefix(std::string_view path, std::string_view prefix);
+// The first rule that fits, or null.
+const DiskRule* rule_for(const DiskConditions& conditions, const std::string& path);
+
+// Watches a machine's disk, at the true moment, as the node sees it: a misdirected write is told as
+// the write it should have been, and a lost sync as a sync.
 class DiskTap {
  public:
   virtual ~DiskTap() = default;
@@ -96,7 +127,7 @@ class SimDisk : private EventTarget {
 
   // --- conditions and faults ---
 
-  void set_conditions(const DiskConditions& conditions) { conditions_ = conditions; }
+  void set_conditions(const DiskConditions& conditions);
   const DiskConditions& conditions() const { return conditions_; }
 
   // Every operation takes `extra` longer; 0 ends it.
@@ -104,12 +135,34 @@ class SimDisk : private EventTarget {
   // No operation completes until unstick().
   void stick();
   void unstick();
-  // The next `count` operations of the kind fail with io_error. REQUIRES: not change_names.
-  void fail_next(DiskOperation operation, std::uint32_t count = 1);
+  // The next `count` operations of the kind on such paths fail with io_error. Prefixes are those of
+  // DiskRule. REQUIRES: not change_names.
+  void fail_next(DiskOperation operation, std::uint32_t count = 1, std::string path_prefix = "");
+  // The next `count` writes of such files land elsewhere. One that finds no place to land is right.
+  void misdirect_next_write(std::string path_prefix = "", std::uint32_t count = 1);
+  // The next `count` syncs of such files that have something to save do not, and say that they did.
+  void lose_next_sync(std::string path_prefix = "", std::uint32_t count = 1);
   // The disk holds `bytes` at most; what is above already stays. Nothing: without limit.
   void set_capacity(std::optional<std::uint64_t> bytes);
-  // Ends slowness, stickiness, armed failures, the capacity limit, and all shares.
+  // Takes space away so that there are `bytes` left, at most.
+  void leave_free(std::uint64_t bytes);
+  // Ends slowness, stickiness, armed faults, the capacity limit, all shares and rules. Harm stays.
   void heal();
+
+  // --- harm to what is at rest: durable and not changed since ---
+
+  // By draw, somewhere in such a file: flips up to 8 bits that follow each other closely, or takes
+  // what is at rest of one sector. Nothing if there is no place for it.
+  // REQUIRES: flipped_bits, zeroed_sector or unreadable_sector.
+  std::optional<DiskHarm> harm(HarmKind kind, const std::string& path_prefix = "");
+  // The same at a place of one's choice: flips the lowest bit of each byte, or takes these bytes.
+  // REQUIRES: as above.
+  std::optional<DiskHarm> harm_at(HarmKind kind, const std::string& path, std::uint64_t offset,
+                                  std::uint64_t length);
+  // What was done to the files that there are or may be again, and was not durably overwritten
+  // since: a loss of power included, if it broke the word of a sync. In the order of paths.
+  std::vector<DiskHarm> harms() const;
+  bool is_harmed() const { return !harms().empty(); }
 
   // --- for oracles and tests ---
 
@@ -134,6 +187,7 @@ class SimDisk : private EventTarget {
     std::uint32_t generation = 0;
     bool is_under_way = false;
     bool will_fail = false;
+    bool will_be_lost = false;  // A sync that saves nothing.
     bool is_due = false;  // Its time has come, but the disk is stuck.
     Pending* waiter = nullptr;
     // What it makes durable when it ends: one of these two, if it is a sync.
@@ -143,9 +197,27 @@ class SimDisk : private EventTarget {
     std::string path;
   };
 
+  // What may happen to an operation on a file.
+  enum class FileFault : std::uint8_t {
+    read_error,
+    write_error,
+    sync_error,
+    misdirected_write,
+    lost_sync,
+  };
+  struct Armed {
+    FileFault fault;
+    std::string path_prefix;
+    std::uint32_t count;
+  };
+  struct FoundFile {
+    std::string path;
+    FileImage* image;
+  };
+
   void on_event(std::uint64_t argument) override;
   // Suspends for what an operation takes, and lets it fail by fault. Errors: timed_out, io_error.
-  Result<void> take_time(DiskOperation kind, Deadline deadline);
+  Result<void> take_time(DiskOperation kind, const std::string& path, Deadline deadline);
   Result<void> sync_file(std::shared_ptr<FileImage> file, const std::string& path,
                          Deadline deadline);
   Result<void> sync_directory(std::shared_ptr<DirectoryImage> directory, const std::string& path,
@@ -156,7 +228,24 @@ class SimDisk : private EventTarget {
   void end(std::size_t slot);
   void free_slot(std::size_t slot);
   Duration latency(DiskOperation kind);
-  bool fails(DiskOperation kind);
+  bool fails(DiskOperation kind, const std::string& path);
+  void arm(FileFault fault, std::string path_prefix, std::uint32_t count);
+  // Whether the fault is armed for, or drawn for, an operation on this path.
+  bool strikes(FileFault fault, const std::string& path) {
+    return may_strike_ && strikes_now(fault, path);
+  }
+  bool strikes_now(FileFault fault, const std::string& path);
+  std::uint32_t share_of(FileFault fault, const std::string& path) const;
+  ChoiceStream& choices_for(FileFault fault);
+  void look_for_strikes();
+  // Puts the bytes elsewhere. False if there is no such place.
+  bool misdirect(FileImage& file, const std::string& path, BytesView bytes, std::uint64_t offset);
+  // A read meets what was done to its bytes. Errors: io_error.
+  Result<void> meet_harms(FileImage& file, const std::string& path, ByteRange range);
+  // Whose names are durable, with a path that begins so, in the order of paths.
+  std::vector<FoundFile> files_below(const std::string& path_prefix) const;
+  std::optional<DiskHarm> do_harm(HarmKind kind, const FoundFile& file, ByteRange range,
+                                  const Bytes& replacement);
   // How many of `wanted` further bytes there is space for.
   std::uint64_t space_for(std::uint64_t wanted) const;
   std::uint64_t free_bytes() const;
@@ -172,7 +261,8 @@ class SimDisk : private EventTarget {
   // Faults that are on.
   Duration slowness_{};
   bool is_stuck_ = false;
-  std::uint32_t failures_armed_[3] = {0, 0, 0};
+  std::vector<Armed> armed_;
+  bool may_strike_ = false;  // Something is armed, or some share is not 0.
   std::optional<std::uint64_t> capacity_;
 
   std::shared_ptr<std::uint64_t> used_bytes_;  // Of all files that anything still refers to.
@@ -185,6 +275,10 @@ class SimDisk : private EventTarget {
   ChoiceStream& access_choices_;
   ChoiceStream& power_loss_choices_;
   ChoiceStream& error_choices_;
+  // Looked up when first drawn from.
+  ChoiceStream* misdirect_choices_ = nullptr;
+  ChoiceStream* lost_sync_choices_ = nullptr;
+  ChoiceStream* rot_choices_ = nullptr;
 };
 
 }  // namespace keelson::sim
