@@ -75,10 +75,6 @@ Result<void> make_directories(int root, const std::string& path) {
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (number_ >= 0) close(number_);
-}
-
 class PosixFile final : public File {
  public:
   PosixFile(PosixDisk& disk, std::shared_ptr<Descriptor> descriptor, std::string path)
@@ -110,7 +106,7 @@ class PosixFile final : public File {
   }
 
   Result<void> sync(Deadline deadline) override {
-    return disk_.sync(descriptor_, PosixDisk::SyncKind::data, path_, deadline);
+    return disk_.sync(descriptor_, SyncOperation::Kind::data, path_, deadline);
   }
 
   Result<void> truncate(std::uint64_t size, Deadline) override {
@@ -133,7 +129,7 @@ class PosixFile final : public File {
 };
 
 Result<std::unique_ptr<PosixDisk>> PosixDisk::open_root(Reactor& reactor, Scheduler& scheduler,
-                                                        const std::string& directory) {
+                                                        const std::string& directory, DiskIo io) {
   if (directory.empty() || directory.find('\0') != std::string::npos) {
     return Error{ErrorCode::invalid_argument, "no data directory is named"};
   }
@@ -149,8 +145,9 @@ Result<std::unique_ptr<PosixDisk>> PosixDisk::open_root(Reactor& reactor, Schedu
     return Error{ErrorCode::invalid_argument,
                  "data directory " + directory + " is in use by another node"};
   }
+  TRY(auto syncs, make_disk_syncs(reactor, io));
   return std::unique_ptr<PosixDisk>(
-      new PosixDisk(reactor, scheduler, std::move(root), std::move(lock)));
+      new PosixDisk(scheduler, std::move(root), std::move(lock), std::move(syncs)));
 }
 
 Result<std::unique_ptr<File>> PosixDisk::open(const std::string& path, OpenMode mode, Deadline) {
@@ -216,27 +213,14 @@ Result<std::vector<std::string>> PosixDisk::list(const std::string& path, Deadli
 
 Result<void> PosixDisk::sync_directory(const std::string& path, Deadline deadline) {
   TRY(auto descriptor, open_directory(path));
-  return sync(std::move(descriptor), SyncKind::data_and_names, path, deadline);
+  return sync(std::move(descriptor), SyncOperation::Kind::data_and_names, path, deadline);
 }
 
-Result<void> PosixDisk::sync(std::shared_ptr<Descriptor> descriptor, SyncKind kind,
+Result<void> PosixDisk::sync(std::shared_ptr<Descriptor> descriptor, SyncOperation::Kind kind,
                              const std::string& path, Deadline deadline) {
-  struct Operation {
-    explicit Operation(Scheduler& scheduler) : done(scheduler) {}
-    int error = 0;  // Written by the thread before it posts, read on the loop after.
-    Event done;     // Belongs to the loop.
-  };
-  // Shared with the thread: the fiber may be gone before the disk has answered.
-  auto operation = std::make_shared<Operation>(scheduler_);
-  pool_.submit([this, operation, descriptor = std::move(descriptor), kind]() mutable {
-    int outcome;
-    do {
-      outcome = kind == SyncKind::data ? fdatasync(descriptor->number())
-                                       : fsync(descriptor->number());
-    } while (outcome != 0 && errno == EINTR);
-    operation->error = outcome == 0 ? 0 : errno;
-    reactor_.post([operation = std::move(operation)] { operation->done.set(); });
-  });
+  const auto operation =
+      std::make_shared<SyncOperation>(scheduler_, std::move(descriptor), kind);
+  syncs_->begin(operation);
   if (!operation->done.wait(deadline)) {
     return Error{ErrorCode::timed_out, path + ": the sync is still under way"};
   }

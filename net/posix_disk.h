@@ -1,39 +1,24 @@
 // Disk of the real world: files below a data directory that one process owns.
 //
-// Reads and writes happen on the loop, in the page cache; fdatasync and fsync happen on two threads
-// and wake the fiber through Reactor::post. An operation keeps its descriptor open by itself, so
-// the fiber that asked for it may be unwound meanwhile.
+// Reads and writes happen on the loop, in the page cache; fdatasync and fsync are waited for
+// elsewhere (net/disk_syncs.h), and the fiber is woken when they end.
 #pragma once
 
 #include "core/runtime/disk.h"
 #include "core/runtime/scheduler.h"
-#include "net/reactor.h"
-#include "net/sync_pool.h"
+#include "net/disk_syncs.h"
 
 namespace keelson {
-
-// Closes a file descriptor when it goes.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor();
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  int number() const { return number_; }
-
- private:
-  const int number_;
-};
 
 // Outlives its files.
 class PosixDisk final : public Disk {
  public:
   // Opens the data directory, creating it and its parents as needed, and locks it until this object
   // ends or the process dies. `scheduler` runs the fibers that will sync. Errors: invalid_argument
-  // (in use by a process, or not a directory; the message says which), io_error.
+  // (in use by a process, not a directory, or no such `io` here; the message says which), io_error.
   static Result<std::unique_ptr<PosixDisk>> open_root(Reactor& reactor, Scheduler& scheduler,
-                                                      const std::string& directory);
+                                                      const std::string& directory,
+                                                      DiskIo io = DiskIo::automatic);
   // Waits for the syncs that are under way.
   ~PosixDisk() override = default;
 
@@ -47,24 +32,26 @@ class PosixDisk final : public Disk {
   Result<void> sync_directory(const std::string& path, Deadline deadline) override;
   Result<std::uint64_t> free_bytes() override;
 
+  // How syncs are waited for: "io_uring", "2 sync threads, io_uring is not permitted: ...".
+  std::string describe_io() const { return syncs_->describe(); }
+
  private:
   friend class PosixFile;
-  enum class SyncKind { data, data_and_names };
 
-  PosixDisk(Reactor& reactor, Scheduler& scheduler, std::unique_ptr<Descriptor> root,
-            std::unique_ptr<Descriptor> lock)
-      : reactor_(reactor), scheduler_(scheduler), root_(std::move(root)), lock_(std::move(lock)) {}
+  PosixDisk(Scheduler& scheduler, std::unique_ptr<Descriptor> root,
+            std::unique_ptr<Descriptor> lock, std::unique_ptr<DiskSyncs> syncs)
+      : scheduler_(scheduler), root_(std::move(root)), lock_(std::move(lock)),
+        syncs_(std::move(syncs)) {}
 
   // Suspends until the sync is done or the deadline; the sync goes on regardless.
-  Result<void> sync(std::shared_ptr<Descriptor> descriptor, SyncKind kind,
+  Result<void> sync(std::shared_ptr<Descriptor> descriptor, SyncOperation::Kind kind,
                     const std::string& path, Deadline deadline);
   Result<std::shared_ptr<Descriptor>> open_directory(const std::string& path);
 
-  Reactor& reactor_;
   Scheduler& scheduler_;
   const std::unique_ptr<Descriptor> root_;
   const std::unique_ptr<Descriptor> lock_;
-  SyncPool pool_{2};
+  const std::unique_ptr<DiskSyncs> syncs_;
 };
 
 }  // namespace keelson

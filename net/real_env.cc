@@ -17,7 +17,9 @@ void RealProcess::fail_stop(std::string_view why) {
 
 Result<std::unique_ptr<RealEnv>> RealEnv::open(Reactor& reactor, const Options& options) {
   std::unique_ptr<RealEnv> real(new RealEnv(reactor, options));
-  TRY(real->disk_, PosixDisk::open_root(reactor, real->scheduler_, options.data_directory));
+  TRY(real->disk_, PosixDisk::open_root(reactor, real->scheduler_, options.data_directory,
+                                         options.disk_io));
+  real->log_.event("disk", real->disk_->describe_io());
   real->env_.emplace(Env{.clock = reactor.clock(),
                          .network = real->network_,
                          .disk = *real->disk_,

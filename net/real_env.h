@@ -37,10 +37,11 @@ class RealEnv {
   struct Options {
     std::string node;            // What the log calls the node: "n1".
     std::string data_directory;  // Created if absent, and locked.
+    DiskIo disk_io = DiskIo::automatic;
   };
 
-  // The node's fibers run in `reactor`, which outlives this object. Errors: those of
-  // PosixDisk::open_root.
+  // The node's fibers run in `reactor`, which outlives this object. Logs one line, how the disk is
+  // synced. Errors: those of PosixDisk::open_root.
   static Result<std::unique_ptr<RealEnv>> open(Reactor& reactor, const Options& options);
   // Kills the node's fibers, youngest first. REQUIRES: called outside any fiber.
   ~RealEnv();

@@ -39,7 +39,10 @@ struct WorldKind {
   std::uint64_t seed = 0;  // Nothing to the real world.
 };
 
-std::unique_ptr<ConformanceWorld> make_net_world(std::uint64_t);
+std::unique_ptr<ConformanceWorld> make_threads_net_world(std::uint64_t);
+std::unique_ptr<ConformanceWorld> make_uring_net_world(std::uint64_t);
+// Where the kernel does not permit it, that world is left out.
+bool io_uring_is_permitted();
 std::unique_ptr<ConformanceWorld> make_calm_sim_world(std::uint64_t seed);
 std::unique_ptr<ConformanceWorld> make_rough_sim_world(std::uint64_t seed);
 

@@ -18,28 +18,37 @@ void PrintTo(const WorldKind& kind, std::ostream* out) { *out << kind.name; }
 
 namespace {
 
-const WorldKind kWorlds[] = {
-    {"net", make_net_world},
-    {"calm_sim", make_calm_sim_world, 1},
-    {"rough_sim_1", make_rough_sim_world, 1},
-    {"rough_sim_2", make_rough_sim_world, 2},
-    {"rough_sim_3", make_rough_sim_world, 3},
-};
+std::vector<WorldKind> real_worlds() {
+  std::vector<WorldKind> worlds{{"net_threads", make_threads_net_world}};
+  // PosixDiskTest.TheKernelPermitsIoUring says so where it is left out.
+  if (io_uring_is_permitted()) worlds.push_back({"net_io_uring", make_uring_net_world});
+  return worlds;
+}
 
-const WorldKind kOrderedWorlds[] = {
-    {"net", make_net_world},
-    {"calm_sim", make_calm_sim_world, 1},
-};
+// Whose ready fibers run first in, first out.
+std::vector<WorldKind> ordered_worlds() {
+  std::vector<WorldKind> worlds = real_worlds();
+  worlds.push_back({"calm_sim", make_calm_sim_world, 1});
+  return worlds;
+}
+
+std::vector<WorldKind> all_worlds() {
+  std::vector<WorldKind> worlds = ordered_worlds();
+  worlds.push_back({"rough_sim_1", make_rough_sim_world, 1});
+  worlds.push_back({"rough_sim_2", make_rough_sim_world, 2});
+  worlds.push_back({"rough_sim_3", make_rough_sim_world, 3});
+  return worlds;
+}
 
 std::string name_of_world(const testing::TestParamInfo<WorldKind>& info) {
   return info.param.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(In, NetworkConformance, testing::ValuesIn(kWorlds), name_of_world);
-INSTANTIATE_TEST_SUITE_P(In, DiskConformance, testing::ValuesIn(kWorlds), name_of_world);
-INSTANTIATE_TEST_SUITE_P(In, TimeConformance, testing::ValuesIn(kWorlds), name_of_world);
-INSTANTIATE_TEST_SUITE_P(In, RandomConformance, testing::ValuesIn(kWorlds), name_of_world);
-INSTANTIATE_TEST_SUITE_P(In, FirstInFirstOutConformance, testing::ValuesIn(kOrderedWorlds),
+INSTANTIATE_TEST_SUITE_P(In, NetworkConformance, testing::ValuesIn(all_worlds()), name_of_world);
+INSTANTIATE_TEST_SUITE_P(In, DiskConformance, testing::ValuesIn(all_worlds()), name_of_world);
+INSTANTIATE_TEST_SUITE_P(In, TimeConformance, testing::ValuesIn(all_worlds()), name_of_world);
+INSTANTIATE_TEST_SUITE_P(In, RandomConformance, testing::ValuesIn(all_worlds()), name_of_world);
+INSTANTIATE_TEST_SUITE_P(In, FirstInFirstOutConformance, testing::ValuesIn(ordered_worlds()),
                          name_of_world);
 
 }  // namespace

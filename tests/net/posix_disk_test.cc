@@ -2,6 +2,7 @@
 #include "net/posix_disk.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,8 +34,9 @@ class PosixDiskTest : public testing::Test {
     reactor_.run();
   }
 
-  Result<std::unique_ptr<PosixDisk>> open_root(const std::string& directory) {
-    return PosixDisk::open_root(reactor_, scheduler_, directory);
+  Result<std::unique_ptr<PosixDisk>> open_root(const std::string& directory,
+                                               DiskIo io = DiskIo::automatic) {
+    return PosixDisk::open_root(reactor_, scheduler_, directory, io);
   }
 
   Deadline patience() { return Deadline::in(reactor_.clock(), 20s); }
@@ -96,28 +98,6 @@ TEST_F(PosixDiskTest, NodesDoNotSeeTheLock) {
   });
 }
 
-TEST_F(PosixDiskTest, AFullDiskIsNoSpaceForAWriteAndTheEndForASync) {
-  std::filesystem::create_symlink("/dev/full", directory_ / "full");
-  run([&] {
-    auto disk = *open_root(directory_.path());
-    auto file = *disk->open("full", OpenMode::existing, patience());
-    EXPECT_EQ(file->pwrite("more", 0, patience()).error().code, ErrorCode::no_space);
-    EXPECT_EQ(file->sync(patience()).error().code, ErrorCode::io_error);
-  });
-}
-
-TEST_F(PosixDiskTest, OtherFibersRunWhileOneSyncs) {
-  run([&] {
-    auto disk = *open_root(directory_.path());
-    auto file = *disk->open("file", OpenMode::create, patience());
-    ASSERT_TRUE(file->pwrite(Bytes(1 << 20, 'x'), 0, patience()).has_value());
-    bool has_run = false;
-    scheduler_.spawn("other", [&] { has_run = true; });
-    ASSERT_TRUE(file->sync(patience()).has_value());
-    EXPECT_TRUE(has_run);
-  });
-}
-
 TEST_F(PosixDiskTest, TheLoopTurnsWhileThePoolIsStuck) {
   // Both threads wait for what only the loop can give them, with nothing else behind them done.
   SyncPool pool(2);
@@ -149,9 +129,77 @@ TEST_F(PosixDiskTest, APoolFinishesWhatWasSubmittedBeforeItEnds) {
   EXPECT_EQ(done, 100);
 }
 
-TEST_F(PosixDiskTest, ADiskMayGoWhileTheSyncOfAKilledFiberIsUnderWay) {
+// --- either way of syncing ---
+
+class PosixDiskSyncTest : public PosixDiskTest, public testing::WithParamInterface<DiskIo> {
+ protected:
+  void SetUp() override {
+    const auto syncs = make_disk_syncs(reactor_, GetParam());
+    if (!syncs) GTEST_SKIP() << syncs.error().message;
+  }
+};
+
+std::string name_of_io(const testing::TestParamInfo<DiskIo>& info) {
+  return info.param == DiskIo::io_uring ? "io_uring" : "threads";
+}
+INSTANTIATE_TEST_SUITE_P(By, PosixDiskSyncTest, testing::Values(DiskIo::io_uring, DiskIo::threads),
+                         name_of_io);
+
+TEST_F(PosixDiskTest, TheKernelPermitsIoUring) {
+  const auto syncs = make_disk_syncs(reactor_, DiskIo::io_uring);
+  if (!syncs) GTEST_SKIP() << syncs.error().message << "; nothing of it was tested";
+  EXPECT_EQ((*syncs)->describe(), "io_uring");
+}
+
+TEST_F(PosixDiskTest, ThreadsSayWhyTheyDoIt) {
+  EXPECT_EQ(PooledSyncs(reactor_, "").describe(), "2 sync threads");
+  EXPECT_EQ(PooledSyncs(reactor_, "io_uring is not permitted: Operation not permitted").describe(),
+            "2 sync threads, io_uring is not permitted: Operation not permitted");
+}
+
+TEST_F(PosixDiskTest, AKernelThatRefusesIoUringGetsThreads) {
+  // A ring is a file, and this child may open no more.
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto disk_reactor = std::make_unique<Reactor>();
+    const rlimit none{.rlim_cur = 3, .rlim_max = 3};
+    if (setrlimit(RLIMIT_NOFILE, &none) != 0) _exit(2);
+    const auto demanded = make_disk_syncs(*disk_reactor, DiskIo::io_uring);
+    const auto chosen = make_disk_syncs(*disk_reactor, DiskIo::automatic);
+    if (demanded.has_value() || !chosen.has_value()) _exit(3);
+    _exit((*chosen)->describe().starts_with("2 sync threads, io_uring is not permitted: ") ? 0 : 4);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_P(PosixDiskSyncTest, AFullDiskIsNoSpaceForAWriteAndTheEndForASync) {
+  std::filesystem::create_symlink("/dev/full", directory_ / "full");
+  run([&] {
+    auto disk = *open_root(directory_.path(), GetParam());
+    auto file = *disk->open("full", OpenMode::existing, patience());
+    EXPECT_EQ(file->pwrite("more", 0, patience()).error().code, ErrorCode::no_space);
+    EXPECT_EQ(file->sync(patience()).error().code, ErrorCode::io_error);
+  });
+}
+
+TEST_P(PosixDiskSyncTest, OtherFibersRunWhileOneSyncs) {
+  run([&] {
+    auto disk = *open_root(directory_.path(), GetParam());
+    auto file = *disk->open("file", OpenMode::create, patience());
+    ASSERT_TRUE(file->pwrite(Bytes(1 << 20, 'x'), 0, patience()).has_value());
+    bool has_run = false;
+    scheduler_.spawn("other", [&] { has_run = true; });
+    ASSERT_TRUE(file->sync(patience()).has_value());
+    EXPECT_TRUE(has_run);
+  });
+}
+
+TEST_P(PosixDiskSyncTest, ADiskMayGoWhileTheSyncOfAKilledFiberIsUnderWay) {
   for (int i = 0; i < 10; ++i) {
-    auto disk = *open_root(directory_.path());
+    auto disk = *open_root(directory_.path(), GetParam());
     bool has_begun = false;
     scheduler_.spawn("syncer", [&] {
       auto file = *disk->open("file", OpenMode::create, patience());
@@ -164,6 +212,40 @@ TEST_F(PosixDiskTest, ADiskMayGoWhileTheSyncOfAKilledFiberIsUnderWay) {
     scheduler_.kill_all();
   }
   run([&] { scheduler_.sleep_for(1ms); });  // The loop takes what the threads have posted.
+}
+
+TEST_P(PosixDiskSyncTest, ManyMoreSyncsThanARingHoldsAllEnd) {
+  int ended = 0;
+  run([&] {
+    auto disk = *open_root(directory_.path(), GetParam());
+    auto file = *disk->open("file", OpenMode::create, patience());
+    for (int i = 0; i < 300; ++i) {
+      scheduler_.spawn("syncer", [&, i] {
+        ASSERT_TRUE(file->pwrite("x", static_cast<std::uint64_t>(i), patience()).has_value());
+        ASSERT_TRUE(file->sync(patience()).has_value());
+        ++ended;
+      });
+    }
+    const Deadline deadline = patience();
+    while (ended < 300 && reactor_.clock().now() < deadline.at) scheduler_.sleep_for(1ms);
+  });
+  EXPECT_EQ(ended, 300);
+}
+
+TEST_P(PosixDiskSyncTest, ASyncThatNobodyWaitsForAnyMoreKeepsItsFileOpen) {
+  run([&] {
+    auto disk = *open_root(directory_.path(), GetParam());
+    for (int i = 0; i < 20; ++i) {
+      auto file = *disk->open("file", OpenMode::create, patience());
+      ASSERT_TRUE(file->pwrite(Bytes(1 << 16, 'x'), 0, patience()).has_value());
+      const auto outcome = file->sync(Deadline{reactor_.clock().now()});
+      EXPECT_TRUE(outcome.has_value() || outcome.error().code == ErrorCode::timed_out);
+      file.reset();
+      // A descriptor of the same number, which cannot be synced, must not be taken for the file's.
+      auto other = *disk->open("other", OpenMode::create, patience());
+      ASSERT_TRUE(other->sync(patience()).has_value());
+    }
+  });
 }
 
 }  // namespace

@@ -7,10 +7,12 @@
 
 namespace keelson::server {
 
-Result<void> RealNodes::add(NodeConfig config, const std::string& data_directory) {
+Result<void> RealNodes::add(NodeConfig config, const std::string& data_directory,
+                            DiskIo disk_io) {
   auto running = std::make_unique<RunningNode>();
   TRY(running->real, RealEnv::open(reactor_, {.node = to_string(config.node_id),
-                                              .data_directory = data_directory}));
+                                              .data_directory = data_directory,
+                                              .disk_io = disk_io}));
   running->config = std::move(config);
   nodes_.push_back(std::move(running));
   return {};

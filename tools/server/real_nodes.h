@@ -14,7 +14,8 @@ namespace keelson::server {
 class RealNodes {
  public:
   // Errors: those of RealEnv::open.
-  Result<void> add(NodeConfig config, const std::string& data_directory);
+  Result<void> add(NodeConfig config, const std::string& data_directory,
+                   DiskIo disk_io = DiskIo::automatic);
 
   // The environment of the node added at `position`.
   Env& env(std::size_t position) { return nodes_.at(position)->real->env(); }

@@ -9,7 +9,8 @@ namespace keelson::server {
 Result<void> serve(const ServeOptions& options) {
   TRY(NodeConfig config, to_config(options));
   RealNodes nodes;
-  TRY(nodes.add(std::move(config), options.data_dir));
+  TRY(const DiskIo disk_io, parse_disk_io(options.disk_io));
+  TRY(nodes.add(std::move(config), options.data_dir, disk_io));
   return nodes.run([&](const std::vector<Node*>& started) {
     const Node& node = *started.front();
     fmt::print(stderr, "keelson: {} serves s3 {} dynamodb {} sqs {} admin {} raft {}\n",

@@ -59,6 +59,13 @@ Result<NodeId> parse_node_id(const std::string& text, const std::string& flag) {
   return wrong(flag, fmt::format("'{}' is not a node id: n1, n2, ...", text));
 }
 
+Result<DiskIo> parse_disk_io(const std::string& text) {
+  if (text == "auto") return DiskIo::automatic;
+  if (text == "io_uring") return DiskIo::io_uring;
+  if (text == "threads") return DiskIo::threads;
+  return wrong("--disk-io", fmt::format("'{}' is none of auto, io_uring, threads", text));
+}
+
 void add_serve_flags(CLI::App& app, ServeOptions& options) {
   // Expanded before the flags are parsed; here for --help.
   app.add_option_function<std::string>(
@@ -84,6 +91,9 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
   app.add_option("--region", options.region, "Region that signatures name")->capture_default_str();
   app.add_flag("--bootstrap", options.bootstrap,
                "Let this node begin in an empty data directory");
+  app.add_option("--disk-io", options.disk_io,
+                 "How syncs are waited for: io_uring, threads, or auto (io_uring if permitted)")
+      ->capture_default_str();
   app.add_option("--heartbeat-ms", options.heartbeat_ms)->capture_default_str();
   app.add_option("--election-timeout-ms", options.election_timeout_ms)->capture_default_str();
   app.add_option("--lease-ms", options.lease_ms, "Lease for reads, 0 is off")

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/node.h"
+#include "net/disk_syncs.h"
 
 namespace CLI {
 class App;
@@ -27,6 +28,7 @@ struct ServeOptions {
   std::string credentials_file;
   std::string region = "us-east-1";
   bool bootstrap = false;
+  std::string disk_io = "auto";
   std::uint32_t heartbeat_ms = 200;
   std::uint32_t election_timeout_ms = 2000;
   std::uint32_t lease_ms = 0;
@@ -44,6 +46,9 @@ Result<std::vector<std::string>> expand_config(const std::vector<std::string>& a
 
 // Errors: invalid_argument, the message naming the flag.
 Result<NodeConfig> to_config(const ServeOptions& options);
+
+// "auto", "io_uring" or "threads".
+Result<DiskIo> parse_disk_io(const std::string& text);
 
 // "n1" or an error that names `flag`.
 Result<NodeId> parse_node_id(const std::string& text, const std::string& flag);
