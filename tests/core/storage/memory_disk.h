@@ -27,6 +27,8 @@ class MemoryDisk : public Disk {
   Duration sync_latency{};
   // Faults, used up one by one.
   int syncs_to_fail = 0;
+  int directory_syncs_to_fail = 0;
+  bool names_find_space = true;  // Otherwise no file can be created.
   std::optional<std::size_t> space_left;  // Bytes the next writes may still take.
   int syncs = 0;
   int writes = 0;
@@ -74,6 +76,7 @@ class MemoryDisk : public Disk {
       if (mode == OpenMode::existing || !directories_.contains(parent_of(path))) {
         return Error{ErrorCode::not_found, path};
       }
+      if (!names_find_space) return Error{ErrorCode::no_space, path};
       names_[path] = std::make_shared<Stored>();
       done();
     }
@@ -105,6 +108,11 @@ class MemoryDisk : public Disk {
     return found;
   }
   Result<void> sync_directory(const std::string& path, Deadline) override {
+    if (sync_latency > Duration::zero()) scheduler->sleep_for(sync_latency);
+    if (directory_syncs_to_fail > 0) {
+      --directory_syncs_to_fail;
+      return Error{ErrorCode::io_error, "sync of a directory failed"};
+    }
     std::erase_if(durable_names_, [&](const auto& entry) {
       return parent_of(entry.first) == path && !names_.contains(entry.first);
     });
