@@ -71,9 +71,9 @@ class StateStore final : public raft::StateMachine {
   // set_aside()), io_error, no_space, timed_out. `env` outlives the store.
   static Result<std::unique_ptr<StateStore>> open(Env& env, StateStoreOptions options,
                                                   Deadline deadline);
-  // For a node whose database is damaged: renames its files to *.damaged, in the place of earlier
-  // ones of that name, durably. The next open() makes an empty one. Fine when there is none.
-  // REQUIRES: no StateStore of the folder is open.
+  // For a node whose database is damaged, when open() says so: renames its files to *.damaged, in
+  // the place of earlier ones of that name, durably. The next open() makes an empty one. Fine when
+  // there is none. REQUIRES: no StateStore of the folder is open.
   static Result<void> set_aside(Env& env, const StateStoreOptions& options, Deadline deadline);
 
   // Does no I/O. REQUIRES: its snapshots are gone, and no fiber is inside a call.
@@ -99,6 +99,8 @@ class StateStore final : public raft::StateMachine {
                      const raft::SnapshotChunk& chunk) override;
   Result<void> install(GroupId group, const raft::SnapshotId& id,
                        const raft::StateLabel& label) override;
+  // This object is of no use afterwards.
+  Result<void> set_aside() override;
 
   // --- reading ---
 
@@ -120,6 +122,9 @@ class StateStore final : public raft::StateMachine {
   StateStoreSizes sizes() const;
 
  private:
+  class Application;
+  class OpenSnapshot;
+  class Stager;
   class Parts;
   explicit StateStore(std::unique_ptr<Parts> parts);
 

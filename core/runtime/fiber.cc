@@ -24,8 +24,6 @@ namespace {
 // The one thread-local of node code: which fiber runs on this thread.
 constinit thread_local Fiber* current_fiber = nullptr;
 
-struct FiberKilled {};
-
 constexpr std::size_t kGuardSize = 4096;
 
 // Tells AddressSanitizer that the stack is about to change. `saved` keeps the fake stack of the
@@ -162,6 +160,12 @@ void Fiber::suspend() {
   leave_stack(&fake_stack, self->resumer_stack_bottom_, self->resumer_stack_size_);
   self->resumer_ = std::move(self->resumer_).resume();
   arrive_on_stack(fake_stack, &self->resumer_stack_bottom_, &self->resumer_stack_size_);
+}
+
+void Fiber::go_on_unwinding() {
+  CHECK(current_fiber != nullptr);
+  CHECK(current_fiber->state_ == State::killed);
+  throw FiberKilled{};
 }
 
 }  // namespace keelson

@@ -1,9 +1,9 @@
 // Fiber: one stack of its own, run in turns with its resumer. The only user of Boost.Context.
 //
 // Node code never sees a Fiber: it spawns through TaskGroup and suspends through the calls that
-// take a Deadline. Killing a suspended fiber unwinds its stack by an exception of a private type,
-// hence three rules: destructors do no I/O and never suspend; no catch (...); no noexcept on
-// anything that may suspend.
+// take a Deadline. Killing a suspended fiber unwinds its stack by an exception, FiberKilled, hence
+// three rules: destructors do no I/O and never suspend; no catch (...); no noexcept on anything
+// that may suspend.
 #pragma once
 
 #include <boost/context/fiber.hpp>
@@ -34,6 +34,12 @@ class StackPool {
 
 class TaskGroup;
 
+// What unwinds the stack of a killed fiber. Nobody catches it, except where frames of C are in
+// between, which it must not cross (core/storage/sqlite_vfs.cc): what these call catches it, makes
+// them return, and in the meantime suspends no more; then unwinding goes on, outside any handler,
+// by Fiber::go_on_unwinding().
+struct FiberKilled {};
+
 class Fiber {
  public:
   // `body` runs at the first resume(). `stacks` outlives the fiber.
@@ -60,6 +66,9 @@ class Fiber {
   // Returns to the resumer; comes back at the next resume(). REQUIRES: a fiber is running and is
   // not being killed.
   static void suspend();
+
+  // See FiberKilled. REQUIRES: the running fiber is being killed.
+  [[noreturn]] static void go_on_unwinding();
 
  private:
   friend class Scheduler;

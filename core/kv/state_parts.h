@@ -1,0 +1,185 @@
+// What the state store is made of, shared by its .cc files (state_*.cc) and by nothing else.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/check.h"
+#include "core/kv/state_store.h"
+#include "core/kv/state_tokens.h"
+#include "core/runtime/sync.h"
+#include "core/storage/sqlite_database.h"
+
+namespace keelson::kv {
+
+// One fiber at a time.
+class FiberLock {
+ public:
+  explicit FiberLock(Scheduler& scheduler) : released_(scheduler) {}
+
+  // Holds the lock from its construction, which may suspend, to its end.
+  class Hold {
+   public:
+    explicit Hold(FiberLock& lock) : lock_(lock) {
+      while (lock_.is_held_) (void)lock_.released_.wait(Deadline::never());
+      lock_.is_held_ = true;
+    }
+    ~Hold() {
+      lock_.is_held_ = false;
+      lock_.released_.notify_all();
+    }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    FiberLock& lock_;
+  };
+
+  bool is_held() const { return is_held_; }
+
+ private:
+  bool is_held_ = false;
+  WaitQueue released_;
+};
+
+// What is kept in memory of a group: its row, as committed, and which tokens it remembers.
+struct GroupState {
+  explicit GroupState(std::uint64_t tokens_limit) : tokens(tokens_limit) {}
+
+  std::uint64_t store = 0;
+  raft::StateLabel label;
+  Bytes configuration;  // The label's, encoded.
+  std::uint64_t digest = 0;
+  TokenIndex tokens;
+};
+
+// How far a snapshot that arrives has come: a row of `staging`.
+struct Staging {
+  raft::SnapshotId id;
+  std::uint64_t store = 0;
+  std::uint64_t next_chunk = 0;
+  Bytes rest;  // Of a record whose end is in the next chunk.
+  // Together the column `progress`.
+  std::uint64_t checksum = 0;  // Running.
+  bool has_header = false;
+  bool has_end = false;
+  std::uint64_t expected_checksum = 0;  // What the end says.
+  std::uint64_t digest = 0;             // From here on: what the header says.
+  std::uint64_t tokens = 0;
+  std::uint64_t next_token = 0;
+  Bytes configuration;
+};
+
+class StateStore::Parts {
+ public:
+  // How many rows of garbage go with a transaction that applies entries, and with make_durable().
+  static constexpr std::uint64_t kSweptByApply = 32;
+  static constexpr std::uint64_t kSweptByCheckpoint = 512;
+
+  Parts(Env& env, StateStoreOptions options)
+      : env_(env), options_(std::move(options)), main_lock_(env.scheduler),
+        checkpoint_lock_(env.scheduler) {}
+  ~Parts() {
+    CHECK(open_snapshots_ == 0);
+    if (files_) files_->abandon();
+  }
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
+  std::string path() const { return options_.folder + "/state.db"; }
+
+  // --- opening: state_open.cc ---
+  Result<void> open(Deadline deadline);
+  Result<void> make_if_missing(Deadline deadline);
+
+  // --- reading and writing rows by the main connection. REQUIRES: main_lock_ is held ---
+
+  // All of `work` in one transaction, or nothing of it.
+  template <typename Work>
+  Result<void> in_transaction(const Work& work) {
+    CHECK(main_lock_.is_held());
+    TRY(begin_.run());
+    Result<void> done = work();
+    if (done) done = commit_.run();
+    if (!done) main_->roll_back();
+    CHECK(files_->wal_is_written() || files_->is_abandoned());
+    return done;
+  }
+  Result<std::optional<std::uint64_t>> find_version(std::uint64_t store, BytesView key);
+  Result<std::optional<VersionedValue>> find_value(std::uint64_t store, BytesView key);
+  Result<void> put(std::uint64_t store, BytesView key, std::uint64_t version, BytesView value);
+  Result<void> put_token(std::uint64_t store, std::uint64_t number, BytesView token,
+                         BytesView outcome);
+  Result<void> save_group(GroupId id, std::uint64_t store, raft::LogIndex index, raft::Term term,
+                          BytesView configuration, std::uint64_t digest, std::uint64_t tokens);
+  // Which tokens the store remembers, when so many were ever.
+  Result<TokenIndex> load_tokens(std::uint64_t store, std::uint64_t tokens);
+  // The remembered tokens, oldest first: visit(number, token, outcome).
+  template <typename Visit>
+  Result<void> walk_tokens(std::uint64_t store, std::uint64_t tokens, const Visit& visit) {
+    const std::uint64_t middle = tokens % options_.tokens_remembered;
+    TRY(walk_slots(store, middle, options_.tokens_remembered, visit));
+    return walk_slots(store, 0, middle, visit);
+  }
+  // Deletes about so many rows of garbage, inside a transaction. The store that is gone after it,
+  // if one is: the caller forgets it when the transaction has committed.
+  Result<std::optional<std::uint64_t>> sweep(std::uint64_t rows);
+  void forget_garbage(std::optional<std::uint64_t> store);
+
+  // Copies the -wal file to the database file as far as readers let it, so that it begins anew.
+  // REQUIRES: checkpoint_lock_ is held.
+  Result<void> shorten_wal();
+
+  // Puts a whole snapshot in the place of the group's state: one transaction.
+  Result<void> replace_group(GroupId id, const Staging& staging, const raft::StateLabel& label);
+
+  // Null if there is nothing of the group yet. Never suspends.
+  const GroupState* find(GroupId id) const;
+
+  Env& env_;
+  const StateStoreOptions options_;
+  std::unique_ptr<SqliteFiles> files_;
+
+  // For applying, reading and staging. The statements end before it.
+  std::unique_ptr<SqliteDatabase> main_;
+  FiberLock main_lock_;
+  SqliteStatement begin_, commit_;
+  SqliteStatement find_version_, find_value_, put_, remove_, walk_content_;
+  SqliteStatement put_token_, find_token_, walk_tokens_;
+  SqliteStatement save_group_;
+  SqliteStatement load_staging_, save_staging_, drop_staging_;
+  SqliteStatement add_garbage_, drop_garbage_;
+  SqliteStatement nth_key_, sweep_before_, sweep_keys_, sweep_tokens_;
+
+  // For checkpoints, so that applying does not wait for their syncs.
+  std::unique_ptr<SqliteDatabase> checkpointer_;
+  FiberLock checkpoint_lock_;
+  std::size_t open_snapshots_ = 0;
+
+  // As of the last commit.
+  std::map<GroupId, GroupState> groups_;
+  std::vector<std::uint64_t> garbage_;
+  std::uint64_t next_store_ = 1;
+
+ private:
+  Result<void> prepare_statements();
+  Result<void> load();
+
+  template <typename Visit>
+  Result<void> walk_slots(std::uint64_t store, std::uint64_t from, std::uint64_t to,
+                          const Visit& visit) {
+    walk_tokens_.bind(1, store).bind(2, from).bind(3, to);
+    while (true) {
+      TRY(const bool is_row, walk_tokens_.step());
+      if (!is_row) break;
+      visit(walk_tokens_.integer(0), walk_tokens_.bytes(1), walk_tokens_.bytes(2));
+    }
+    walk_tokens_.reset();
+    return {};
+  }
+};
+
+}  // namespace keelson::kv

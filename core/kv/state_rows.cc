@@ -1,0 +1,136 @@
+// Rows of the state's database, by its main connection, and what becomes durable of them. Tested by
+// tests/core/kv/state_store_test.cc.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/kv/state_parts.h"
+
+namespace keelson::kv {
+
+const GroupState* StateStore::Parts::find(GroupId id) const {
+  const auto found = groups_.find(id);
+  return found == groups_.end() ? nullptr : &found->second;
+}
+
+Result<std::optional<std::uint64_t>> StateStore::Parts::find_version(std::uint64_t store,
+                                                                     BytesView key) {
+  find_version_.bind(1, store).bind(2, key);
+  TRY(const bool is_row, find_version_.step());
+  std::optional<std::uint64_t> version;
+  if (is_row) version = find_version_.integer(0);
+  find_version_.reset();
+  return version;
+}
+
+Result<std::optional<VersionedValue>> StateStore::Parts::find_value(std::uint64_t store,
+                                                                    BytesView key) {
+  find_value_.bind(1, store).bind(2, key);
+  TRY(const bool is_row, find_value_.step());
+  std::optional<VersionedValue> value;
+  if (is_row) {
+    value = VersionedValue{.value = Bytes(find_value_.bytes(1)), .version = find_value_.integer(0)};
+  }
+  find_value_.reset();
+  return value;
+}
+
+Result<void> StateStore::Parts::put(std::uint64_t store, BytesView key, std::uint64_t version,
+                                    BytesView value) {
+  return put_.bind(1, store).bind(2, key).bind(3, version).bind(4, value).run();
+}
+
+Result<void> StateStore::Parts::put_token(std::uint64_t store, std::uint64_t number,
+                                          BytesView token, BytesView outcome) {
+  put_token_.bind(1, store).bind(2, number % options_.tokens_remembered).bind(3, number);
+  return put_token_.bind(4, token).bind(5, outcome).run();
+}
+
+Result<void> StateStore::Parts::save_group(GroupId id, std::uint64_t store, raft::LogIndex index,
+                                           raft::Term term, BytesView configuration,
+                                           std::uint64_t digest, std::uint64_t tokens) {
+  save_group_.bind(1, id.value).bind(2, store).bind(3, index.value).bind(4, term.value);
+  return save_group_.bind(5, configuration).bind(6, digest).bind(7, tokens).run();
+}
+
+Result<TokenIndex> StateStore::Parts::load_tokens(std::uint64_t store, std::uint64_t tokens) {
+  TokenIndex index(options_.tokens_remembered);
+  index.begin_at(tokens - std::min(tokens, options_.tokens_remembered));
+  bool is_a_ring = true;
+  TRY(walk_tokens(store, tokens, [&](std::uint64_t number, BytesView token, BytesView) {
+    is_a_ring = is_a_ring && number == index.next();
+    if (is_a_ring) index.add(TokenIndex::hash_of(token), number);
+  }));
+  if (!is_a_ring || index.next() != tokens) {
+    return Error{ErrorCode::corrupt,
+                 fmt::format("{}: the tokens of store {} are not the last of {}", path(), store,
+                             tokens)};
+  }
+  return index;
+}
+
+// --- garbage ---
+
+Result<std::optional<std::uint64_t>> StateStore::Parts::sweep(std::uint64_t rows) {
+  if (garbage_.empty()) return std::optional<std::uint64_t>();
+  const std::uint64_t store = garbage_.front();
+  nth_key_.bind(1, store).bind(2, rows);
+  TRY(const bool has_more, nth_key_.step());
+  const Bytes first_kept = has_more ? Bytes(nth_key_.bytes(0)) : Bytes();
+  nth_key_.reset();
+  if (has_more) {
+    TRY(sweep_before_.bind(1, store).bind(2, BytesView(first_kept)).run());
+    return std::optional<std::uint64_t>();
+  }
+  TRY(sweep_keys_.bind(1, store).run());
+  TRY(sweep_tokens_.bind(1, store).run());
+  TRY(drop_garbage_.bind(1, store).run());
+  return std::optional<std::uint64_t>(store);
+}
+
+void StateStore::Parts::forget_garbage(std::optional<std::uint64_t> store) {
+  if (!store) return;
+  CHECK(!garbage_.empty() && garbage_.front() == *store);
+  garbage_.erase(garbage_.begin());
+}
+
+// --- durability ---
+
+Result<std::vector<std::pair<GroupId, raft::LogStart>>> StateStore::make_durable() {
+  std::vector<std::pair<GroupId, raft::LogStart>> labels;
+  for (const auto& [id, group] : parts_->groups_) {
+    labels.push_back({id, {.index = group.label.index, .term = group.label.term}});
+  }
+  const FiberLock::Hold one_checkpoint(parts_->checkpoint_lock_);
+  TRY(parts_->files_->sync_wal());
+  // All of it is durable now. What follows makes the -wal file shorter, and is not needed.
+  if (const auto shortened = parts_->shorten_wal(); !shortened) {
+    if (shortened.error().code != ErrorCode::no_space) return shortened.error();
+    SOMETIMES(parts_->env_.marks, "kv: no space for a checkpoint");
+  }
+  return labels;
+}
+
+Result<void> StateStore::Parts::shorten_wal() {
+  constexpr std::uint64_t kFrame = SqliteFiles::kPageSize + 24;
+  TRY(const auto first, checkpointer_->checkpoint());
+  if (first.frames * kFrame <= options_.wal_bytes_limit && garbage_.empty()) return {};
+  const FiberLock::Hold hold(main_lock_);
+  if (first.frames * kFrame > options_.wal_bytes_limit) {
+    // What was applied during the first one keeps the next transaction from beginning the file
+    // anew; this one is short.
+    SOMETIMES(env_.marks, "kv: a checkpoint that applying waits for");
+    TRY(const auto second, checkpointer_->checkpoint());
+    CHECK(second.copied >= first.copied || second.frames < first.frames);
+  }
+  std::optional<std::uint64_t> swept;
+  TRY(in_transaction([&]() -> Result<void> {
+    TRY(swept, sweep(kSweptByCheckpoint));
+    return {};
+  }));
+  forget_garbage(swept);
+  return {};
+}
+
+}  // namespace keelson::kv

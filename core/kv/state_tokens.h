@@ -1,0 +1,44 @@
+// Which tokens a group remembers, by hash: in memory, so that a batch with a new token, which
+// nearly all are, is known to be one without a look at the database. For the state store alone.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "core/base/bytes.h"
+
+namespace keelson::kv {
+
+// Tokens are numbered from 0 in the order of the log; the newest `limit` of them are remembered.
+class TokenIndex {
+ public:
+  explicit TokenIndex(std::uint64_t limit) : limit_(limit) {}
+
+  static std::uint64_t hash_of(BytesView token) { return hash64(token); }
+
+  // The numbers of the remembered tokens with this hash: nearly always none or one.
+  std::vector<std::uint64_t> find(std::uint64_t hash) const;
+
+  // The next token, which makes the oldest forgotten if there are too many. Gives the hash of that,
+  // for take_back(). REQUIRES: number == next().
+  std::uint64_t add(std::uint64_t hash, std::uint64_t number);
+  // Undoes the last add() that was not undone. REQUIRES: its number, and what it gave.
+  void take_back(std::uint64_t number, std::uint64_t forgotten);
+
+  // For loading: the tokens are added from this number on. REQUIRES: none was added.
+  void begin_at(std::uint64_t number);
+  std::uint64_t next() const { return next_; }
+  std::uint64_t count() const { return by_hash_.size(); }
+
+ private:
+  std::uint64_t& slot(std::uint64_t number);
+
+  std::uint64_t limit_;
+  std::uint64_t next_ = 0;
+  std::vector<std::uint64_t> hashes_;  // By number modulo limit_; grows to that size.
+  std::set<std::pair<std::uint64_t, std::uint64_t>> by_hash_;  // (hash, number).
+};
+
+}  // namespace keelson::kv
