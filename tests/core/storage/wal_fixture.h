@@ -25,6 +25,16 @@ using Groups = std::map<GroupId, RecoveredGroup>;
 
 inline const GroupId kGroups[] = {GroupId(0), GroupId(1), GroupId(7)};
 
+// Everything that a log says of the groups that tests use.
+inline Groups groups_of(Wal& wal) {
+  Groups groups;
+  for (const GroupId group : kGroups) {
+    RecoveredGroup state = wal.take_recovered(group);
+    if (state != RecoveredGroup{}) groups[group] = std::move(state);
+  }
+  return groups;
+}
+
 class WalTest : public testing::Test {
  protected:
   // The references of an Env outlive the log: one Env for each disk.
@@ -39,15 +49,6 @@ class WalTest : public testing::Test {
       return nullptr;
     }
     return *std::move(wal);
-  }
-  // Everything that a log says of the groups that tests use.
-  static Groups groups_of(Wal& wal) {
-    Groups groups;
-    for (const GroupId group : kGroups) {
-      RecoveredGroup state = wal.take_recovered(group);
-      if (state != RecoveredGroup{}) groups[group] = std::move(state);
-    }
-    return groups;
   }
   Groups recover(MemoryDisk& disk) {
     const auto wal = open(disk);
