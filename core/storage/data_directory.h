@@ -28,8 +28,8 @@ struct Identity {
   bool operator==(const Identity&) const = default;
 };
 
-// Whose the directory is; nothing when it is nobody's yet. Errors: invalid_argument (it is of another
-// format; the message names both), corrupt, io_error.
+// Whose the directory is; nothing when it is nobody's yet. Errors: invalid_argument (it is of
+// another format; the message names both), corrupt, io_error.
 Result<std::optional<Identity>> read_identity(Disk& disk, Deadline deadline);
 
 // Whether `found` is of the cluster and the node that are expected; looks at nothing else. Errors:
@@ -44,9 +44,10 @@ Result<bool> check_identity(Disk& disk, const Identity& expected, Deadline deadl
 // io_error, no_space (the old one stands).
 Result<void> write_identity(Disk& disk, const Identity& identity, Deadline deadline);
 
-// What a node does at its start: checks the owner, opens the log, and claims a new directory once it
-// has a log: with the founders of `identity` and an incarnation that is drawn then. So a directory that has an identity and no log has lost it, and is refused
-// (corrupt): a node that forgot its votes must not vote under its old name.
+// What a node does at its start: checks the owner, opens the log, and claims a new directory once
+// it has a log, with the founders of `identity` and an incarnation that is drawn then. So a
+// directory that has an identity and no log has lost it, and is refused (corrupt): a node that
+// forgot its votes must not vote under its old name. (read_identity() tells the incarnation.)
 Result<std::unique_ptr<Wal>> open_data_directory(Env& env, const Identity& identity,
                                                  WalOptions options, Deadline deadline);
 

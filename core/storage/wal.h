@@ -51,10 +51,11 @@
 // and refuses a log whose records leave one of them needed and missing.
 //
 // What cannot be told apart: rot in the very last batch looks like a tear. Therefore a log that
-// rests for seal_after writes a seal: from then on that rot is seen, and only the seal itself, which
-// says nothing, could rot unseen. What remains: rot in a last batch that was not sealed yet (the
-// node died within seal_after of its sync); rot of a last batch and of its seal together; and a
-// disk that takes both back and shows the zeros that were there before.
+// rests for seal_after writes a seal: from then on that rot is seen, and only the seal itself,
+// which says nothing, could rot unseen. What remains: rot in a last batch that was not sealed yet
+// (the node died within seal_after of its sync); rot of a last batch and of its seal together; and
+// a disk that takes back what it has synced at the end of the log, whole batches of it, and shows
+// the zeros or the shorter file that were there before.
 #pragma once
 
 #include <map>
@@ -84,9 +85,9 @@ struct WalOptions {
   std::uint64_t segment_bytes = 64 << 20;
   // Refuses (corrupt) a directory without a log: set once the node may have promised something.
   bool must_exist = false;
-  // So many bytes behind the last batch are kept zero-filled and their existence durable, so that
-  // the sync of a batch need not change the file's size: it takes little more than half the time.
-  // Made by a fiber of the log, half of it at a time and never beyond segment_bytes. 0: off.
+  // About so many bytes behind the last batch are kept zero-filled, and their existence durable:
+  // the sync of a batch then need not save a new size of the file as well. Made by a fiber of the
+  // log, half of it at a time and never beyond segment_bytes. 0: off.
   std::uint64_t preallocate_bytes = 1 << 20;
   // A log with nothing to write for so long is sealed, once. 0: never.
   Duration seal_after = std::chrono::milliseconds(50);

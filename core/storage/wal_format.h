@@ -56,8 +56,8 @@ struct BatchView {
 // reach to the end of the segment.
 std::optional<BatchView> read_batch(BytesView bytes, const BatchPlace& place);
 
-// Whether it is worth asking read_batch(): false only if `bytes` surely do not begin with a batch of
-// this sequence or one that follows it in the same segment. Costs next to nothing.
+// Whether it is worth asking read_batch(): false only if `bytes` surely do not begin with a batch
+// of this sequence or one that follows it in the same segment. Costs next to nothing.
 bool may_be_batch(BytesView bytes, std::uint64_t first_sequence);
 
 void append_hard_state(Bytes& payload, GroupId group, const raft::HardState& hard_state);

@@ -1,5 +1,5 @@
-// Replay: what the batches of a write-ahead log, read in their order, say of the groups. The grammar
-// is at the head of wal.h.
+// Replay: what the batches of a write-ahead log, read in their order, say of the groups. The
+// grammar is at the head of wal.h.
 #pragma once
 
 #include <map>

@@ -6,8 +6,8 @@
 
 namespace keelson::storage {
 
-// Held while a batch or zeros are written. If the writing fiber is killed or meets an error whose outcome is
-// unknown, the log has failed; the fibers that wait find out.
+// Held while a batch or zeros are written. If the writing fiber is killed or meets an error whose
+// outcome is unknown, the log has failed; the fibers that wait find out.
 class Wal::Turn {
  public:
   explicit Turn(Wal& wal) : wal_(wal) {

@@ -58,7 +58,8 @@ class Model {
     RecoveredGroup& state = groups_[change.group];
     if (change.hard_state) state.hard_state = *change.hard_state;
     for (const raft::Entry& added : change.entries) {
-      std::erase_if(state.entries, [&](const raft::Entry& old) { return old.index >= added.index; });
+      std::erase_if(state.entries,
+                    [&](const raft::Entry& old) { return old.index >= added.index; });
       state.entries.push_back(added);
     }
     if (change.cut) {
@@ -176,8 +177,9 @@ Step next_step(const Groups& found) {
   for (const GroupId group : kGroups) {
     const raft::LogStart last = model.last(group);
     const auto known = found.find(group);
-    const raft::Term term = known == found.end() ? last.term : known->second.hard_state.current_term;
-    const std::uint64_t next_term = std::max(last.term, term).value + 1;
+    raft::Term term = last.term;
+    if (known != found.end()) term = std::max(term, known->second.hard_state.current_term);
+    const std::uint64_t next_term = term.value + 1;
     step.changes.push_back({.group = group,
                             .hard_state = hard_state(next_term, 3),
                             .entries = {entry(last.index.value + 1, next_term, Bytes(500, 'z'))}});
@@ -259,7 +261,8 @@ TEST_P(WalCrashPointsTest, WhateverIsLeftIsWhatWasPromisedOrOneBatchMore) {
 INSTANTIATE_TEST_SUITE_P(
     Shapes, WalCrashPointsTest,
     testing::Values(
-        Variant{"Growing", {.segment_bytes = 6000, .preallocate_bytes = 0, .seal_after = {}}, 100, 9000},
+        Variant{"Growing",
+                {.segment_bytes = 6000, .preallocate_bytes = 0, .seal_after = {}}, 100, 9000},
         Variant{"RoomAheadAndSeals",
                 {.segment_bytes = 7000, .preallocate_bytes = 4096, .seal_after = 5ms}, 100, 9000},
         Variant{"ManySmallSegments",
