@@ -31,11 +31,11 @@ class NodeView : public admin::ClusterView {
                               .members = {},
                               .is_leader = core.role() == raft::Role::leader};
     const auto match_indexes = core.match_indexes();
-    for (const auto& [id, address] : node_.config().peers) {
+    for (const auto& [id, member] : core.configuration().members) {
       const auto known = match_indexes.find(id);
       status.members.push_back(
           {.id = id,
-           .role = "voter",
+           .role = member.is_voter ? "voter" : "learner",
            .match_index = known == match_indexes.end() ? raft::LogIndex() : known->second});
     }
     return status;

@@ -53,28 +53,40 @@ class Node::Log : public raft::Persistence {
 
   void append(GroupId group, const std::optional<raft::HardState>& hard_state,
               const std::vector<raft::Entry>& entries) override {
-    if (hard_state || !entries.empty()) wal_.append(group, hard_state, entries);
+    wal_.append(group, hard_state, entries);
   }
+  void cut(GroupId group, const raft::LogStart& start) override { wal_.cut(group, start); }
+  void restart(GroupId group, const raft::LogStart& start) override { wal_.restart(group, start); }
   Result<void> write_and_sync(Deadline deadline) override { return wal_.write_and_sync(deadline); }
+  Result<void> remove_unneeded(Deadline deadline) override {
+    return wal_.remove_unneeded(deadline);
+  }
+  std::uint64_t bytes() const override { return wal_.bytes(); }
+  std::vector<GroupId> groups_in_oldest() const override {
+    return wal_.groups_in_oldest_segment();
+  }
 
  private:
   storage::Wal& wal_;
 };
 
-// The node's transport as RaftNode and Coordinator see it, which are made before it.
-class Node::Peers : public raft::MessageSender, public kv::PeerCaller {
+// Calls of one kind to the peers: the first octet says who answers them.
+class Node::Calls : public kv::PeerCaller {
  public:
-  explicit Peers(const std::unique_ptr<raft::Transport>& transport) : transport_(transport) {}
+  enum class Kind : char { forwarded = 1, founding = 2 };
 
-  void send(NodeId to, GroupId group, const raft::Message& message) override {
-    transport_->send(to, group, message);
-  }
+  Calls(const std::unique_ptr<raft::Transport>& transport, Kind kind)
+      : transport_(transport), kind_(kind) {}
+
   Result<Bytes> call(NodeId to, BytesView request, Deadline deadline) override {
-    return transport_->call(to, request, deadline);
+    Bytes bytes(1, static_cast<char>(kind_));
+    bytes += request;
+    return transport_->call(to, bytes, deadline);
   }
 
  private:
   const std::unique_ptr<raft::Transport>& transport_;
+  const Kind kind_;
 };
 
 // The HTTP listeners and what answers on them.
@@ -188,7 +200,18 @@ void Node::refresh_metrics() {
     set("keelson_raft_commit_index", "Commit index", core.commit_index().value);
     set("keelson_raft_applied_index", "Last applied index", raft_->last_applied(group).value);
     set("keelson_raft_last_log_index", "Last index of the log", core.last_log_index().value);
+    set("keelson_raft_snapshot_index", "Index up to which the log is compacted",
+        core.log_start().index.value);
   }
+  metrics_.gauge("keelson_disk_full", "1 while the node has no space for writes", {})
+      .set(raft_->disk_is_full() ? 1 : 0);
+  metrics_.gauge("keelson_log_bytes", "Size of the write-ahead log", {})
+      .set(static_cast<std::int64_t>(wal_->bytes()));
+  const auto snapshots = raft_->snapshot_counts();
+  metrics_.counter("keelson_snapshots_sent_total", "Snapshots begun to be sent to followers")
+      .set_total(snapshots.sent);
+  metrics_.counter("keelson_snapshots_installed_total", "Snapshots installed from a leader")
+      .set_total(snapshots.installed);
   const auto rounds = raft_->read_rounds(coordinator_->default_group());
   metrics_.counter("keelson_probe_rounds_total",
                    "Quorum rounds of the default group begun for probes and reads")
@@ -199,65 +222,116 @@ void Node::refresh_metrics() {
 
 Result<void> Node::start() {
   TRY(validate(config_));
-  TRY(open_log());
-  build_groups();
+  const auto deadline = Deadline::in(env_.clock, config_.start_timeout);
+  TRY(open_data_directory(deadline));
+  TRY(open_state(deadline));
+  connect_peers();
   if (auto started = transport_->start(config_.raft_listen); !started) {
     return Error{started.error().code, "raft-listen: " + started.error().message};
   }
+  TRY(found());
+  build_groups();
   raft_->start();
   return open_listeners();
 }
 
-Result<void> Node::open_log() {
-  const auto deadline = Deadline::in(env_.clock, config_.start_timeout);
-  const storage::Identity identity{.cluster_id = config_.cluster_id, .node_id = config_.node_id};
-  TRY(const bool is_ours, storage::check_identity(env_.disk, identity, deadline));
-  if (!is_ours && !config_.bootstrap) {
-    return wrong("bootstrap", "the data directory is empty; say --bootstrap if that is right");
-  }
-  TRY(wal_, storage::open_data_directory(env_, identity,
-                                         {.segment_bytes = config_.wal_segment_bytes}, deadline));
+Result<void> Node::open_data_directory(Deadline deadline) {
+  const storage::WalOptions options{.segment_bytes = config_.wal_segment_bytes,
+                                    .preallocate_bytes = config_.wal_preallocate_bytes};
+  TRY(wal_, storage::open_data_directory(
+                env_, {.cluster_id = config_.cluster_id, .node_id = config_.node_id}, options,
+                deadline));
+  TRY(const auto identity, storage::read_identity(env_.disk, deadline));
+  CHECK(identity.has_value());
+  identity_ = *identity;
   log_ = std::make_unique<Log>(*wal_);
+  return {};
+}
+
+// The state is what the log made of it: when it is damaged, the log or a peer makes it anew.
+Result<void> Node::open_state(Deadline deadline) {
+  kv::StateStoreOptions options;
+  options.chunk_bytes = config_.snapshot_chunk_bytes;
+  options.cache_bytes = config_.state_cache_bytes;
+  auto opened = kv::StateStore::open(env_, options, deadline);
+  if (!opened && opened.error().code == ErrorCode::corrupt) {
+    SOMETIMES(env_.marks, "node: damaged state put aside");
+    env_.log.event("node", "puts the damaged state aside: " + opened.error().message);
+    TRY(kv::StateStore::set_aside(env_, options, deadline));
+    opened = kv::StateStore::open(env_, options, deadline);
+  }
+  TRY(state_, std::move(opened));
+  return {};
+}
+
+void Node::connect_peers() {
+  raft::TransportOptions options{.self = config_.node_id,
+                                 .incarnation = identity_.incarnation,
+                                 .cluster_id = config_.cluster_id,
+                                 .peers = config_.peers,
+                                 .ping_interval = config_.election_timeout / 2,
+                                 .idle_timeout = config_.election_timeout * 2};
+  options.peers.erase(config_.node_id);
+  raft::TransportHandler& handler = *this;
+  transport_ = std::make_unique<raft::Transport>(env_, std::move(options), handler);
+  founding_calls_ = std::make_unique<Calls>(transport_, Calls::Kind::founding);
+  forwarding_calls_ = std::make_unique<Calls>(transport_, Calls::Kind::forwarded);
+  founding_ = std::make_unique<Founding>(env_, *founding_calls_, config_.node_id,
+                                         identity_.incarnation, identity_.founders);
+}
+
+Result<void> Node::found() {
+  if (!identity_.founders.empty()) return {};
+  std::vector<NodeId> others;
+  for (const auto& [id, address] : config_.peers) {
+    if (id != config_.node_id) others.push_back(id);
+  }
+  identity_.founders = founding_->agree(others, config_.bootstrap);
+  TRY(storage::write_identity(env_.disk, identity_,
+                              Deadline::in(env_.clock, config_.start_timeout)));
+  founding_->set_founders(identity_.founders);
   return {};
 }
 
 void Node::build_groups() {
   raft::Options options;
   options.id = config_.node_id;
+  options.incarnation = identity_.incarnation;
   options.heartbeat_interval = config_.heartbeat_interval;
   options.election_timeout = config_.election_timeout;
   options.lease = config_.lease;
   options.append_bytes_max = config_.append_bytes_max;
-  raft::TransportOptions transport_options{
-      .self = config_.node_id,
-      .cluster_id = config_.cluster_id,
-      .peers = {},
-      .ping_interval = config_.election_timeout / 2,
-      .idle_timeout = config_.election_timeout * 2};
-  for (const auto& [id, address] : config_.peers) {
-    options.voters.push_back(id);
-    if (id != config_.node_id) transport_options.peers.emplace(id, address);
+  raft::RaftNodeOptions node_options;
+  node_options.log_bytes_max = config_.log_bytes_max;
+  node_options.wal_bytes_max = config_.wal_bytes_max;
+  node_options.compaction_interval = config_.heartbeat_interval;
+  node_options.disk_reserve_bytes = config_.disk_reserve_bytes;
+  node_options.snapshot_patience = config_.election_timeout;
+  raft_ = std::make_unique<raft::RaftNode>(env_, node_options, *log_, *state_, *transport_,
+                                           observer_);
+  // The groups begin with the founders. Who is none of them learns from a leader who belongs to them.
+  raft::Configuration founders;
+  const auto self = identity_.founders.find(config_.node_id);
+  if (self != identity_.founders.end() && self->second == identity_.incarnation) {
+    for (const auto& [id, incarnation] : identity_.founders) {
+      founders.members[id] = {.incarnation = incarnation, .is_voter = true};
+    }
   }
-
-  peers_ = std::make_unique<Peers>(transport_);
-  raft_ = std::make_unique<raft::RaftNode>(env_, *log_, *peers_, observer_);
-  std::map<GroupId, kv::Replica*> replicas;
   kv::CoordinatorOptions coordinator_options;
   coordinator_options.self = config_.node_id;
   for (std::size_t i = 0; i < config_.group_count; ++i) {
     const GroupId group(i);
     auto recovered = wal_->take_recovered(group);
-    replicas_.emplace(group, std::make_unique<kv::Replica>(env_.marks));
-    replicas.emplace(group, replicas_.at(group).get());
     raft_->add_group(group, options,
-                     {.hard_state = recovered.hard_state, .log = std::move(recovered.entries)},
-                     *replicas_.at(group));
+                     {.hard_state = recovered.hard_state,
+                      .start = recovered.start,
+                      .log = std::move(recovered.entries),
+                      .state = state_->label(group)},
+                     founders);
     coordinator_options.groups.push_back(group);
   }
   coordinator_ = std::make_unique<kv::Coordinator>(env_, std::move(coordinator_options), *raft_,
-                                                   *peers_, std::move(replicas));
-  raft::TransportHandler& handler = *this;
-  transport_ = std::make_unique<raft::Transport>(env_, std::move(transport_options), handler);
+                                                   *forwarding_calls_, *state_);
 }
 
 Result<void> Node::open_listeners() {
@@ -285,10 +359,21 @@ void Node::drain(Deadline deadline) {
   transport_->stop();
 }
 
-void Node::on_message(NodeId from, GroupId group, const raft::Message& message) {
-  raft_->receive(from, group, message);
+void Node::on_message(NodeId from, Incarnation incarnation, GroupId group,
+                      const raft::Message& message) {
+  if (raft_ != nullptr) raft_->receive(from, incarnation, group, message);
 }
 
-Bytes Node::on_call(NodeId, Bytes request) { return coordinator_->serve_forwarded(request); }
+// An empty reply is none of any kind: the caller takes it for a failure.
+Bytes Node::on_call(NodeId, Bytes request) {
+  if (request.empty()) return {};
+  switch (static_cast<Calls::Kind>(request.front())) {
+    case Calls::Kind::founding: return founding_->answer();
+    case Calls::Kind::forwarded:
+      if (coordinator_ == nullptr) return {};
+      return coordinator_->serve_forwarded(BytesView(request).substr(1));
+  }
+  return {};
+}
 
 }  // namespace keelson

@@ -20,7 +20,9 @@
 #include "core/api/http_server.h"
 #include "core/api/metrics.h"
 #include "core/api/probe.h"
+#include "core/founding.h"
 #include "core/kv/coordinator.h"
+#include "core/kv/state_store.h"
 #include "core/raft/raft_node.h"
 #include "core/raft/transport.h"
 #include "core/storage/data_directory.h"
@@ -34,8 +36,8 @@ struct NodeConfig {
   std::map<NodeId, Address> peers;
   // Raft groups g0, g1, ...; g0 is the default group.
   std::size_t group_count = 1;
-  // Lets a node begin in an empty data directory. Without it an empty directory is refused: a node
-  // that lost its disk has forgotten its votes.
+  // Lets the node of the lowest id found a cluster, once, when all peers are there and none of them
+  // belongs to one (core/founding.h). A node with an empty directory joins the cluster otherwise.
   bool bootstrap = false;
 
   Address raft_listen;
@@ -61,6 +63,14 @@ struct NodeConfig {
   std::string region = "us-east-1";
 
   std::uint64_t wal_segment_bytes = 64 << 20;
+  std::uint64_t wal_preallocate_bytes = 1 << 20;  // Kept zero-filled ahead; 0 turns it off.
+  // The logs are cut when they have grown beyond these: of one group in memory, of all on disk.
+  std::uint64_t log_bytes_max = 16 << 20;
+  std::uint64_t wal_bytes_max = 256 << 20;
+  std::uint64_t state_cache_bytes = 64 << 20;     // Of the state's pages, in memory.
+  std::size_t snapshot_chunk_bytes = 256 << 10;   // Of one message that carries a snapshot's part.
+  // A disk with less free space is full: the node takes no writes and leads only if it must.
+  std::uint64_t disk_reserve_bytes = 64 << 20;
   std::size_t append_bytes_max = 1 << 20;  // Of one message to a follower; one entry always fits.
   std::size_t connections_max = 1024;  // Of each listener.
 };
@@ -94,18 +104,22 @@ class Node : private raft::TransportHandler {
   kv::Coordinator& coordinator() { return *coordinator_; }
   raft::RaftNode& raft() { return *raft_; }
   api::Metrics& metrics() { return metrics_; }
-  const kv::Replica& replica(GroupId group) const { return *replicas_.at(group); }
+  kv::StateStore& state() { return *state_; }
   // What is still held, for leak checks after a drain.
   std::size_t connections() const;
 
  private:
   class Log;
-  class Peers;
+  class Calls;
   class Listeners;
 
-  void on_message(NodeId from, GroupId group, const raft::Message& message) override;
+  void on_message(NodeId from, Incarnation incarnation, GroupId group,
+                  const raft::Message& message) override;
   Bytes on_call(NodeId from, Bytes request) override;
-  Result<void> open_log();
+  Result<void> open_data_directory(Deadline deadline);
+  Result<void> open_state(Deadline deadline);
+  void connect_peers();
+  Result<void> found();
   void build_groups();
   Result<void> open_listeners();
   void refresh_metrics();
@@ -115,10 +129,13 @@ class Node : private raft::TransportHandler {
   raft::RaftObserver* const observer_;
   api::Metrics metrics_;
 
+  storage::Identity identity_;
   std::unique_ptr<storage::Wal> wal_;
   std::unique_ptr<Log> log_;
-  std::unique_ptr<Peers> peers_;
-  std::map<GroupId, std::unique_ptr<kv::Replica>> replicas_;
+  std::unique_ptr<kv::StateStore> state_;
+  std::unique_ptr<Calls> founding_calls_;
+  std::unique_ptr<Calls> forwarding_calls_;
+  std::unique_ptr<Founding> founding_;
   std::unique_ptr<raft::RaftNode> raft_;
   std::unique_ptr<kv::Coordinator> coordinator_;
   std::unique_ptr<raft::Transport> transport_;

@@ -7,16 +7,27 @@
 
 namespace keelson::scenarios {
 
+// Asks a node for the digest of its state, which nothing outside could compute as it goes.
 class Cluster::Observer : public raft::RaftObserver {
  public:
-  Observer(const sim::Machine& machine, ApplyObserver& told) : machine_(machine), told_(told) {}
+  Observer(const sim::Machine& machine, Node* const& node, ApplyObserver& told)
+      : machine_(machine), node_(node), told_(told) {}
 
   void on_applied(GroupId group, const raft::Entry& entry) override {
     told_.on_applied(machine_, group, entry);
   }
+  void on_installed(GroupId group, const raft::StateLabel& label) override {
+    told_.on_installed(machine_, group, label);
+  }
+  void on_state_changed(GroupId group) override {
+    if (node_ == nullptr) return;
+    kv::StateStore& state = node_->state();
+    told_.on_state(machine_, group, state.label(group).index, state.digest(group));
+  }
 
  private:
   const sim::Machine& machine_;
+  Node* const& node_;  // Null while it does not serve.
   ApplyObserver& told_;
 };
 
@@ -27,13 +38,15 @@ Cluster::Cluster(sim::World& world, std::size_t nodes, const NodeConfig& config,
     : world_(world), config_(config),
       console_(std::map<std::string, Bytes>{
           {"index.html", "<!doctype html><title>Keelson</title>"}}),
-      nodes_(nodes) {
+      nodes_(nodes), start_failures_(nodes) {
   CHECK(nodes == config.peers.size());
   for (std::size_t number = 1; number <= nodes; ++number) {
     sim::Machine& machine = world_.add_machine(fmt::format("n{}", number));
     machines_.push_back(&machine);
-    observers_.push_back(observer == nullptr ? nullptr
-                                             : std::make_unique<Observer>(machine, *observer));
+    observers_.push_back(
+        observer == nullptr
+            ? nullptr
+            : std::make_unique<Observer>(machine, nodes_[number - 1], *observer));
   }
 }
 
@@ -52,6 +65,7 @@ void Cluster::start() {
         Node*& place;
         ~Registration() { place = nullptr; }
       } registration{nodes_[number - 1]};
+      start_failures_[number - 1].clear();
       NodeConfig config = config_;
       config.node_id = NodeId(number);
       config.raft_listen = address(number, kRaftPort);
@@ -64,7 +78,7 @@ void Cluster::start() {
                                                 },
                                                 .observer = observers_[number - 1].get(),
                                                 .console = &console_});
-      if (!ended) start_failure_ = fmt::format("n{}: {}", number, ended.error().message);
+      if (!ended) start_failures_[number - 1] = ended.error().message;
     });
   }
 }
@@ -84,6 +98,9 @@ NodeConfig scenario_config(std::size_t nodes, std::size_t groups) {
   config.request_timeout = milliseconds(2000);
   config.drain_grace = milliseconds(200);
   config.drain_timeout = milliseconds(2000);
+  config.wal_preallocate_bytes = 4 << 10;
+  config.state_cache_bytes = 256 << 10;
+  config.disk_reserve_bytes = 16 << 10;
   return config;
 }
 

@@ -25,6 +25,11 @@ class ApplyObserver {
  public:
   virtual ~ApplyObserver() = default;
   virtual void on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) = 0;
+  virtual void on_installed(const sim::Machine& machine, GroupId group,
+                            const raft::StateLabel& label) = 0;
+  // The state after applying up to the index has this digest.
+  virtual void on_state(const sim::Machine& machine, GroupId group, raft::LogIndex index,
+                        std::uint64_t digest) = 0;
 };
 
 class Cluster {
@@ -47,8 +52,10 @@ class Cluster {
   // The node on that machine while it serves, otherwise nullptr. For statistics and for waiting;
   // an oracle does not ask it.
   Node* node(std::size_t number) const { return nodes_.at(number - 1); }
-  // Why a node could not start; empty if none failed to.
-  const std::string& start_failure() const { return start_failure_; }
+  // Why the last start of the node failed; empty if it did not.
+  const std::string& start_failure(std::size_t number) const {
+    return start_failures_.at(number - 1);
+  }
 
   static Address address(std::size_t node, int port);
 
@@ -61,7 +68,7 @@ class Cluster {
   std::vector<sim::Machine*> machines_;
   std::vector<Node*> nodes_;
   std::vector<std::unique_ptr<Observer>> observers_;
-  std::string start_failure_;
+  std::vector<std::string> start_failures_;
 };
 
 // The configuration that scenarios start from: short timeouts, so that rare things happen soon.

@@ -21,8 +21,9 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "partition", "isolate",           "cut_sends",   "cut_receives", "cut_one_way", "ring",
     "bridge",    "swizzle",           "hold_and_release", "clog",    "reset_connections",
     "cut_clients", "crash",           "crash_all",   "kill",         "stop",        "crash_loop",
-    "pause",     "slow_machine",      "slow_disk",   "stuck_disk",   "step_wall_clock",
-    "freeze_clock"};
+    "pause",     "slow_machine",      "slow_disk",   "stuck_disk",   "full_disk",
+    "read_error", "write_error",      "sync_error",  "rot",          "misdirected_write",
+    "wiped_disk", "step_wall_clock",  "freeze_clock"};
 
 // How many different nodes a kind speaks of; 0: of none or of all.
 std::size_t targets_needed(FaultKind kind) {
@@ -50,6 +51,9 @@ std::size_t nodes_needed(FaultKind kind) {
     case FaultKind::hold_and_release:
     case FaultKind::clog:
     case FaultKind::reset_connections: return 2;
+    case FaultKind::rot:
+    case FaultKind::misdirected_write:
+    case FaultKind::wiped_disk: return 3;  // One of fewer is no minority.
     default: return 1;
   }
 }
@@ -135,6 +139,12 @@ FaultAction draw_action(sim::ChoiceStream& stream, FaultKind kind, std::size_t n
     case FaultKind::slow_machine: action.amount = between(stream, 1ms, 60ms); break;
     case FaultKind::slow_disk: action.amount = between(stream, 5ms, 400ms); break;
     case FaultKind::crash_loop: action.amount = between(stream, 200us, 300ms); break;
+    case FaultKind::full_disk: action.bytes = stream.choose(64 << 10); break;
+    case FaultKind::read_error:
+    case FaultKind::write_error:
+    case FaultKind::sync_error:
+    case FaultKind::misdirected_write: action.place = stream.choose(2); break;
+    case FaultKind::rot: action.place = stream.choose(std::size(kFilePlaces)); break;
     case FaultKind::step_wall_clock:
       action.amount = between(stream, 10ms, 100s);
       if (stream.choose(2) == 1) action.amount = -action.amount;
@@ -207,6 +217,7 @@ bool is_valid(const FaultAction& action, std::size_t nodes) {
          different.size() == action.targets.size() &&
          action.targets.size() >= targets_needed(action.kind) &&
          (different.empty() || *different.rbegin() < nodes) &&
+         action.place < std::size(kFilePlaces) &&
          (!action.aims_at_leader || !action.targets.empty()) &&
          (action.kind != FaultKind::partition ||
           (action.others >= 1 && action.others < nodes && action.others <= action.targets.size()));
@@ -221,6 +232,10 @@ std::string describe(const FaultAction& action) {
     text += fmt::format(" n{}", action.targets[i] + 1);
     if (i == 0 && action.aims_at_leader) text += " (or whoever leads)";
   }
+  const bool is_about_files =
+      action.kind >= FaultKind::read_error && action.kind <= FaultKind::misdirected_write;
+  if (is_about_files) text += fmt::format(" in {}", kFilePlaces[action.place]);
+  if (action.kind == FaultKind::full_disk) text += fmt::format(" with {} bytes left", action.bytes);
   if (action.amount != Duration::zero()) text += " by " + say(action.amount);
   return text + " for " + say(action.duration);
 }

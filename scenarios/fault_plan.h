@@ -3,8 +3,8 @@
 // draws which kinds of fault are on and how strong), or built by hand or by a generator of
 // properties.
 //
-// Durability is never exceeded: a crash loses only what was not synced, so any number of nodes may
-// crash. EIO and rot are not in the plan yet.
+// A crash loses only what was not synced, so any number of nodes may crash. What harms what was
+// durable (rot, misdirected writes, a wiped disk) stays within the fault budget (fault_budget.h).
 #pragma once
 
 #include <cstdint>
@@ -48,11 +48,23 @@ enum class FaultKind : std::uint8_t {
   // Disks and clocks.
   slow_disk,
   stuck_disk,
+  full_disk,          // `amount` bytes of space are left, and then there is more again.
+  read_error,         // The next operation of the sort fails with io_error.
+  write_error,
+  sync_error,         // And drops what it should have saved.
+  // Harm to what is durable, of at most a minority at a time.
+  rot,                // Bits flip, or a sector is lost, in the log, the state or the identity.
+  misdirected_write,
+  wiped_disk,         // The node comes back with an empty one, under its old name.
+  // Clocks.
   step_wall_clock,
   freeze_clock,
 };
 
 constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::freeze_clock) + 1;
+
+// The kinds of files that a fault of the disk may choose.
+inline constexpr std::string_view kFilePlaces[] = {"wal/", "state/", "IDENTITY"};
 
 // "cut_one_way", as in profiles and counts.
 std::string_view name_of(FaultKind kind);
@@ -67,6 +79,8 @@ struct FaultAction {
   bool aims_at_leader = false;
   std::size_t others = 1;   // partition: how many of the targets are on one side.
   Duration amount{};        // How slow, how long between crashes, how far the clock steps.
+  std::uint64_t bytes = 0;  // full_disk: left free.
+  std::size_t place = 0;    // Of faults of one file: which of kFilePlaces.
 
   bool operator==(const FaultAction&) const = default;
 };

@@ -44,7 +44,11 @@ void LogTap::on_write(const sim::Machine&, const std::string& path, std::uint64_
   if (!number) return;
   Segment& segment = segments_[*number];
   // A header begins a segment anew: a file of that name was there before, and its name was lost.
-  if (offset == 0) segment = {};
+  if (offset == 0) {
+    segment = {};
+    // What is before the last one was told for good.
+    std::erase_if(segments_, [&](const auto& each) { return each.first + 1 < *number; });
+  }
   Bytes& image = segment.image;
   if (image.size() < offset + bytes.size()) image.resize(offset + bytes.size());
   image.replace(offset, bytes.size(), bytes);
@@ -61,11 +65,17 @@ void LogTap::on_truncate(const sim::Machine&, const std::string& path, std::uint
 void LogTap::on_synced(const sim::Machine&, const std::string& path) {
   const auto number = segment_number(path);
   if (!number) return;
+  ++syncs_;
   const auto segment = segments_.find(*number);
   if (segment != segments_.end()) read_on(segment->first, segment->second);
 }
 
 void LogTap::on_power_loss(const sim::Machine&) { power_was_lost_ = true; }
+
+void LogTap::on_wiped() {
+  segments_.clear();
+  power_was_lost_ = false;
+}
 
 void LogTap::on_restart() {
   if (!std::exchange(power_was_lost_, false)) return;
@@ -137,6 +147,8 @@ bool LogTap::tell(BytesView payload) {
       const auto index = take(payload, 8);
       const auto term = take(payload, 8);
       if (!index || !term) return false;
+      raft_.on_durable_start(node_, GroupId(*group), {raft::LogIndex(*index), raft::Term(*term)},
+                             *kind == kRestart, machine_.world().now());
     } else {
       return false;
     }

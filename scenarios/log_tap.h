@@ -32,10 +32,14 @@ class LogTap : public sim::DiskTap {
 
   // The node is about to start again. REQUIRES: called before each restart.
   void on_restart();
+  // The disk was replaced by an empty one.
+  void on_wiped();
 
   // For the proof that it still looks: without seals, and without what a segment says again.
   std::uint64_t batches() const { return batches_; }
   std::uint64_t records() const { return records_; }
+  // Of any file of the log, seals included.
+  std::uint64_t syncs() const { return syncs_; }
 
  private:
   struct Segment {
@@ -56,6 +60,7 @@ class LogTap : public sim::DiskTap {
   bool power_was_lost_ = false;
   std::uint64_t batches_ = 0;
   std::uint64_t records_ = 0;
+  std::uint64_t syncs_ = 0;
 };
 
 }  // namespace keelson::scenarios

@@ -1,3 +1,4 @@
+// The faults of disks are in nemesis_disks.cc.
 // Tested by tests/scenarios/nemesis_test.cc.
 #include "scenarios/nemesis.h"
 
@@ -27,7 +28,8 @@ Nemesis::Nemesis(sim::World& world, NemesisTargets targets, FaultPlan plan)
     : world_(world),
       targets_(std::move(targets)),
       plan_(std::move(plan)),
-      states_(targets_.nodes.size()) {
+      states_(targets_.nodes.size()),
+      budget_(targets_.nodes.size(), targets_.is_whole) {
   for (const FaultAction& action : plan_.actions) {
     CHECK(is_valid(action, targets_.nodes.size()));
   }
@@ -125,12 +127,15 @@ FaultAction Nemesis::settle_targets(FaultAction action) const {
 void Nemesis::begin(const FaultAction& action) {
   ++begun_[action.kind];
   world_.trace().note("nemesis: " + describe(action));
-  if (!begin_on_links(action) && !begin_on_process(action)) begin_on_parts(action);
+  const bool is_begun =
+      begin_on_links(action) || begin_on_process(action) || begin_on_disks(action);
+  if (!is_begun) begin_on_parts(action);
   later(action.duration, [this, action] { end(action); });
 }
 
 void Nemesis::end(const FaultAction& action) {
-  if (!end_on_links(action) && !end_on_process(action)) end_on_parts(action);
+  const bool is_ended = end_on_links(action) || end_on_process(action) || end_on_disks(action);
+  if (!is_ended) end_on_parts(action);
 }
 
 // --- links ---
@@ -318,21 +323,21 @@ bool Nemesis::begin_on_process(const FaultAction& action) {
   switch (action.kind) {
     case FaultKind::crash:
       keep_down(action.targets[0]);
-      node(action.targets[0]).crash();
+      if (!is_fragile(action.targets[0])) node(action.targets[0]).crash();
       return true;
     case FaultKind::crash_all:
       for (std::size_t position = 0; position < states_.size(); ++position) {
         keep_down(position);
-        node(position).crash();
+        if (!is_fragile(position)) node(position).crash();
       }
       return true;
     case FaultKind::kill:
       keep_down(action.targets[0]);
-      node(action.targets[0]).kill();
+      if (!is_fragile(action.targets[0])) node(action.targets[0]).kill();
       return true;
     case FaultKind::stop:
       keep_down(action.targets[0]);
-      if (!node(action.targets[0]).is_running()) return true;
+      if (!node(action.targets[0]).is_running() || is_fragile(action.targets[0])) return true;
       if (targets_.before_stop) targets_.before_stop(action.targets[0]);
       node(action.targets[0]).request_stop();
       return true;
@@ -359,7 +364,7 @@ bool Nemesis::end_on_process(const FaultAction& action) {
 void Nemesis::crash_again(const FaultAction& action, sim::TrueTime until) {
   const std::size_t victim = action.targets[0];
   keep_down(victim);
-  node(victim).crash();
+  if (!is_fragile(victim)) node(victim).crash();
   later(kCrashLoopDown, [this, action, until, victim] {
     let_up(victim);
     if (world_.now() + action.amount >= until) return;
@@ -389,7 +394,7 @@ void Nemesis::node_ended(std::size_t position, sim::EndReason reason, const std:
     disturbances_.begin(node(position).name(), world_.now());
   }
   if (reason == sim::EndReason::crashed || reason == sim::EndReason::killed) return;
-  if (targets_.on_ended) targets_.on_ended(position, reason, why);
+  if (targets_.on_ended && targets_.on_ended(position, reason, why)) wipe(position);
   // Whether a supervisor may start it is asked again when the time has come, plan or no plan.
   world_.at(world_.now() + kSupervisorDelay, [this, position] { start_if_free(position); });
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "scenarios/disturbances.h"
+#include "scenarios/fault_budget.h"
 #include "scenarios/fault_plan.h"
 #include "sim/machine.h"
 #include "sim/world.h"
@@ -31,8 +32,15 @@ struct NemesisTargets {
   // Called before a node starts again.
   std::function<void(std::size_t node)> before_restart;
   // Called when a process has ended that nobody ended from outside; may be empty. The nemesis
-  // starts it again soon, as a supervisor would.
-  std::function<void(std::size_t node, sim::EndReason reason, const std::string& why)> on_ended;
+  // starts it again soon, as a supervisor would; with a new disk, as an operator would, if the answer
+  // is true.
+  std::function<bool(std::size_t node, sim::EndReason reason, const std::string& why)> on_ended;
+  // Called when a node has been given an empty disk; may be empty.
+  std::function<void(std::size_t node)> on_wiped;
+  // Whether a node that was harmed holds again what it had promised. Without it, none ever does.
+  FaultBudget::IsWhole is_whole;
+  // How many writes of the node's log have become durable so far.
+  std::function<std::uint64_t(std::size_t node)> log_syncs;
 };
 
 class Nemesis {
@@ -62,6 +70,9 @@ class Nemesis {
   // How many actions of each kind have begun.
   const std::map<FaultKind, std::uint64_t>& begun() const { return begun_; }
   bool is_over() const { return over_; }
+  FaultBudget& budget() { return budget_; }
+  // Whether the disk of the node was told to fail, so that the node may end itself.
+  bool may_fail(std::size_t node) const { return states_[node].may_fail; }
 
  private:
   struct NodeState {
@@ -69,6 +80,10 @@ class Nemesis {
     std::uint32_t kept_down = 0;                   // Actions that keep it from starting.
     bool is_dead = false;                          // Left out of the healed core.
     bool is_down = false;                          // As the disturbances know it.
+    bool may_fail = false;                         // Its disk was told to fail.
+    // The log of a node whose write went astray shows it only when more was written after it: until
+    // so many syncs it is not ended, lest it forget in silence.
+    std::optional<std::uint64_t> fragile_until_sync;
   };
   enum class LinkFault : std::uint8_t { cut, hold, clog };
 
@@ -81,6 +96,13 @@ class Nemesis {
   bool end_on_links(const FaultAction& action);
   bool begin_on_process(const FaultAction& action);
   bool end_on_process(const FaultAction& action);
+  // nemesis_disks.cc
+  bool begin_on_disks(const FaultAction& action);
+  bool end_on_disks(const FaultAction& action);
+  void rot(const FaultAction& action);
+  void misdirect(const FaultAction& action);
+  void wipe(std::size_t node);
+  bool is_fragile(std::size_t node);
   void begin_on_parts(const FaultAction& action);
   void end_on_parts(const FaultAction& action);
 
@@ -110,6 +132,7 @@ class Nemesis {
   const FaultPlan plan_;
   Disturbances disturbances_;
   std::vector<NodeState> states_;
+  FaultBudget budget_;
   // By fault and the indexes of the machines.
   std::map<std::tuple<LinkFault, std::uint32_t, std::uint32_t>, std::uint32_t> on_links_;
   std::map<FaultKind, std::uint64_t> begun_;

@@ -81,14 +81,26 @@ void RaftChecks::on_append_reply(NodeId from, NodeId to, GroupId id,
                              to_string(from), reply.term.value, to_string(id),
                              member.durable.current_term.value),
                  now);
-  } else if (member.durable_terms.size() < reply.match_index.value) {
+  } else if (member.durable_last() < reply.match_index) {
     report_.fail("durable promise", "acknowledgement",
                  fmt::format("{} acknowledged index {} of {} in term {} although its disk holds "
                              "only {} entries durably",
                              to_string(from), reply.match_index.value, to_string(id),
-                             reply.term.value, member.durable_terms.size()),
+                             reply.term.value, member.durable_last().value),
                  now);
   }
+}
+
+void RaftChecks::on_install_snapshot(NodeId from, GroupId id, const raft::InstallSnapshot& install,
+                                     sim::TrueTime now) {
+  ++seen_.snapshot_chunks;
+  note_leader(groups_[id], from, id, install.term, now);
+  check_was_applied(from, id, {install.id.index, install.id.term}, "sends a snapshot of", now);
+}
+
+void RaftChecks::on_install_reply(NodeId from, NodeId to, GroupId id,
+                                  const raft::InstallSnapshotReply& reply, sim::TrueTime now) {
+  note_promise(from, to, id, reply.term, "answered a snapshot", now);
 }
 
 void RaftChecks::on_durable_state(NodeId node, GroupId id, const raft::HardState& state,
@@ -119,19 +131,59 @@ void RaftChecks::on_durable_entry(NodeId node, GroupId id, raft::LogIndex index,
                                   std::uint64_t hash, sim::TrueTime now) {
   ++seen_.durable_records;
   CHECK(index.value > 0);
-  std::vector<raft::Term>& log = members_[{node, id}].durable_terms;
-  if (index.value > log.size() + 1) {
+  Member& member = members_[{node, id}];
+  std::vector<raft::Term>& log = member.durable_terms;
+  if (index > member.durable_last().next() || index <= member.durable_start.index) {
     report_.fail("log matching", "gap in a durable log",
-                 fmt::format("{} made {} of {} durable, but its log ended at {}", to_string(node),
-                             entry_name(index, term), to_string(id), log.size()),
+                 fmt::format("{} made {} of {} durable, but its log goes from {} to {}",
+                             to_string(node), entry_name(index, term), to_string(id),
+                             member.durable_start.index.value, member.durable_last().value),
                  now);
     return;
   }
-  log.resize(index.value - 1);
-  const raft::Term previous = log.empty() ? raft::Term() : log.back();
+  log.resize(index.value - member.durable_start.index.value - 1);
+  const raft::Term previous = log.empty() ? member.durable_start.term : log.back();
   log.push_back(term);
   groups_[id].holders[term].insert(node);
   note_entry(groups_[id], id, node, index, term, hash, previous, now);
+}
+
+void RaftChecks::on_durable_start(NodeId node, GroupId id, const raft::LogStart& start,
+                                  bool is_restart, sim::TrueTime now) {
+  ++seen_.durable_records;
+  check_was_applied(node, id, start, is_restart ? "begins its log after" : "forgets its log up to",
+                    now);
+  Member& member = members_[{node, id}];
+  if (start.index < member.durable_start.index) return;  // Read again after a loss of power.
+  if (is_restart || start.index >= member.durable_last()) {
+    member.durable_terms.clear();
+  } else {
+    const auto forgotten =
+        static_cast<std::ptrdiff_t>(start.index.value - member.durable_start.index.value);
+    member.durable_terms.erase(member.durable_terms.begin(),
+                               member.durable_terms.begin() + forgotten);
+  }
+  member.durable_start = start;
+}
+
+// Only what is committed may be forgotten, and only what is applied can be in a state.
+void RaftChecks::check_was_applied(NodeId node, GroupId id, const raft::LogStart& last,
+                                   const char* what, sim::TrueTime now) {
+  if (last.index.value == 0) return;
+  const Group& group = groups_[id];
+  const Applied* const applied =
+      last.index.value < group.applied.size() && group.applied[last.index.value]
+          ? &*group.applied[last.index.value]
+          : nullptr;
+  if (applied != nullptr && applied->term == last.term) return;
+  report_.fail("compaction", "not an applied entry",
+               fmt::format("{} {} {} of {}, but {}", to_string(node), what,
+                           entry_name(last.index, last.term), to_string(id),
+                           applied == nullptr
+                               ? std::string("nobody had applied anything there")
+                               : to_string(applied->by) + " had applied " +
+                                     entry_name(last.index, applied->term)),
+               now);
 }
 
 void RaftChecks::on_applied(NodeId node, GroupId id, raft::LogIndex index, raft::Term term,
@@ -140,15 +192,18 @@ void RaftChecks::on_applied(NodeId node, GroupId id, raft::LogIndex index, raft:
   CHECK(index.value > 0);
   Group& group = groups_[id];
   Member& member = members_[{node, id}];
-  const std::uint64_t expected = member.last_applied ? member.last_applied->value + 1 : 1;
-  if (index.value != expected) {
+  const raft::LogIndex next = member.last_applied.next();
+  // A restart begins at an earlier state, whichever of them was durable; it cannot skip anything.
+  const bool in_order = index == next || (member.has_restarted && index < next);
+  if (!in_order) {
     report_.fail("state machine safety", "applied out of order",
                  fmt::format("{} applied index {} of {} where {} was next", to_string(node),
-                             index.value, to_string(id), expected),
+                             index.value, to_string(id), next.value),
                  now);
     return;
   }
   member.last_applied = index;
+  member.has_restarted = false;
   std::optional<Applied>& known = grown(group.applied, index.value);
   if (!known) {
     known = Applied{term, hash, node, group.highest_leader_term};
@@ -165,9 +220,37 @@ void RaftChecks::on_applied(NodeId node, GroupId id, raft::LogIndex index, raft:
   }
 }
 
+void RaftChecks::on_installed(NodeId node, GroupId id, const raft::StateLabel& label,
+                              sim::TrueTime now) {
+  ++seen_.installed;
+  check_was_applied(node, id, {label.index, label.term}, "installed a snapshot of", now);
+  Member& member = members_[{node, id}];
+  member.last_applied = label.index;
+  member.has_restarted = false;
+}
+
+void RaftChecks::on_state(NodeId node, GroupId id, raft::LogIndex index, std::uint64_t digest,
+                          sim::TrueTime now) {
+  ++seen_.states;
+  const auto [known, is_new] = groups_[id].digests.try_emplace(index, digest, node);
+  if (is_new) return;
+  ++seen_.states_compared;
+  if (known->second.first == digest) return;
+  report_.fail("equal digests", "states have parted",
+               fmt::format("after index {} of {} the state of {} is not that of {}", index.value,
+                           to_string(id), to_string(node), to_string(known->second.second)),
+               now);
+}
+
 void RaftChecks::on_restart(NodeId node) {
   for (auto& [key, member] : members_) {
-    if (key.first == node) member.last_applied.reset();
+    if (key.first == node) member.has_restarted = true;
+  }
+}
+
+void RaftChecks::on_wiped(NodeId node) {
+  for (auto& [key, member] : members_) {
+    if (key.first == node) member = {};
   }
 }
 

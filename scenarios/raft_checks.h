@@ -13,6 +13,8 @@
 //   log matching           one index and term, one entry and one predecessor, wherever it is seen
 //   leader completeness    a leader's log holds what was applied before its term
 //   state machine safety   no two nodes apply different entries at an index, none skips one
+//   compaction             what a log forgets, and what a snapshot stands for, was applied
+//   equal digests          no two nodes' states differ after the same index
 //
 // Elections by pre-vote carry no promise and are ignored.
 #pragma once
@@ -26,6 +28,7 @@
 #include <vector>
 
 #include "core/raft/messages.h"
+#include "core/raft/state_machine.h"
 #include "core/raft/types.h"
 #include "scenarios/report.h"
 #include "sim/true_time.h"
@@ -45,6 +48,10 @@ class RaftChecks {
                      sim::TrueTime now);
   void on_append_reply(NodeId from, NodeId to, GroupId group,
                        const raft::AppendEntriesReply& reply, sim::TrueTime now);
+  void on_install_snapshot(NodeId from, GroupId group, const raft::InstallSnapshot& install,
+                           sim::TrueTime now);
+  void on_install_reply(NodeId from, NodeId to, GroupId group,
+                        const raft::InstallSnapshotReply& reply, sim::TrueTime now);
 
   // --- what was made durable; reported when the sync ended, before the node can learn of it ---
 
@@ -53,15 +60,26 @@ class RaftChecks {
   // Replaces all entries of its index and above.
   void on_durable_entry(NodeId node, GroupId group, raft::LogIndex index, raft::Term term,
                         std::uint64_t hash, sim::TrueTime now);
-  // Whether the two above are fed. Without them the check of durable promises is off.
+  // The log begins after `start` now: its entries up to there are forgotten (a cut), or all of them
+  // (a restart).
+  void on_durable_start(NodeId node, GroupId group, const raft::LogStart& start, bool is_restart,
+                        sim::TrueTime now);
+  // Whether the three above are fed. Without them the check of durable promises is off.
   void expect_durable_evidence() { sees_disks_ = true; }
 
   // --- what was applied ---
 
   void on_applied(NodeId node, GroupId group, raft::LogIndex index, raft::Term term,
                   std::uint64_t hash, sim::TrueTime now);
+  // A snapshot has taken the place of the node's state.
+  void on_installed(NodeId node, GroupId group, const raft::StateLabel& label, sim::TrueTime now);
+  // After applying up to here the node's state has this digest.
+  void on_state(NodeId node, GroupId group, raft::LogIndex index, std::uint64_t digest,
+                sim::TrueTime now);
   // The node's memory is gone: it may apply again what it had applied.
   void on_restart(NodeId node);
+  // The node's disk is gone: what comes back under its name has promised nothing.
+  void on_wiped(NodeId node);
 
   // For reports, and for the proof that the checks still look.
   struct Seen {
@@ -71,6 +89,10 @@ class RaftChecks {
     std::uint64_t durable_records = 0;
     std::uint64_t entries = 0;
     std::uint64_t applied = 0;
+    std::uint64_t snapshot_chunks = 0;
+    std::uint64_t installed = 0;
+    std::uint64_t states = 0;
+    std::uint64_t states_compared = 0;  // With that of another node, or of the same one before.
   };
   const Seen& seen() const { return seen_; }
   // How many nodes have ever made an entry of this term durable.
@@ -99,6 +121,7 @@ class RaftChecks {
     raft::Term highest_leader_term;
     std::vector<std::vector<SeenEntry>> entries;  // By index.
     std::vector<std::optional<Applied>> applied;  // By index.
+    std::map<raft::LogIndex, std::pair<std::uint64_t, NodeId>> digests;  // By index, of the first.
   };
   // One node's part in one group.
   struct Member {
@@ -107,8 +130,14 @@ class RaftChecks {
     // may be overtaken by what goes over another.
     std::map<NodeId, raft::Term> promised;
     raft::HardState durable;
-    std::vector<raft::Term> durable_terms;       // The durable log: of index 1 and so on.
-    std::optional<raft::LogIndex> last_applied;  // Since the last restart.
+    raft::LogStart durable_start;           // The durable log: where it begins,
+    std::vector<raft::Term> durable_terms;  // and the terms of its entries.
+    raft::LogIndex last_applied;
+    bool has_restarted = false;             // And has not applied anything since.
+
+    raft::LogIndex durable_last() const {
+      return raft::LogIndex(durable_start.index.value + durable_terms.size());
+    }
   };
 
   void note_leader(Group& group, NodeId from, GroupId id, raft::Term term, sim::TrueTime now);
@@ -121,6 +150,8 @@ class RaftChecks {
   void note_entry(Group& group, GroupId id, NodeId node, raft::LogIndex index, raft::Term term,
                   std::optional<std::uint64_t> hash, std::optional<raft::Term> previous_term,
                   sim::TrueTime now);
+  void check_was_applied(NodeId node, GroupId group, const raft::LogStart& last, const char* what,
+                         sim::TrueTime now);
   void check_leader_has(const Group& group, GroupId id, NodeId leader, raft::Term leader_term,
                         raft::LogIndex index, raft::Term term, sim::TrueTime now);
 

@@ -32,6 +32,7 @@ Storm::Storm(RunContext& context, StormOptions options)
       raft_checks_(context.report) {
   cluster_ = std::make_unique<Cluster>(context_.world, config_.peers.size(), config_, this);
   for (std::size_t i = 0; i < cluster_->size(); ++i) core_.push_back(i);
+  to_be_admitted_.resize(cluster_->size());
   wire_tap_ = std::make_unique<WireTap>(context_.world, GroupId(0), raft_checks_, claim_,
                                         context_.report);
   add_oracles();
@@ -46,6 +47,19 @@ Storm::Storm(RunContext& context, StormOptions options)
   if (config_.group_count > 1) s3_options.buckets = {"bucket-a", "bucket-b", "bucket-c"};
   s3_ = std::make_unique<S3Workload>(context_.world, s3_options, context_.report);
 
+  nemesis_ = std::make_unique<Nemesis>(context_.world, nemesis_targets(), draw_plan());
+
+  ProbeWorkloadOptions probe_options;
+  probe_options.nodes = cluster_->size();
+  probe_options.interval = options_.probe_interval;
+  probe_options.bound.budget = config_.probe_timeout;
+  probe_options.bound.allowance = allowance(nemesis_->plan().conditions.links);
+  probe_options.bound.drift_ppm_most = options_.profile.drift_ppm_most;
+  probes_ = std::make_unique<ProbeWorkload>(context_.world, probe_options, claim_,
+                                            nemesis_->disturbances(), context_.report);
+}
+
+NemesisTargets Storm::nemesis_targets() {
   NemesisTargets targets;
   targets.nodes = cluster_->machines();
   targets.clients = s3_->machines();
@@ -59,18 +73,18 @@ Storm::Storm(RunContext& context, StormOptions options)
     raft_checks_.on_restart(NodeId(node + 1));
   };
   targets.on_ended = [this](std::size_t node, sim::EndReason reason, const std::string& why) {
-    node_ended(node, reason, why);
+    return node_ended(node, reason, why);
   };
-  nemesis_ = std::make_unique<Nemesis>(context_.world, std::move(targets), draw_plan());
-
-  ProbeWorkloadOptions probe_options;
-  probe_options.nodes = cluster_->size();
-  probe_options.interval = options_.probe_interval;
-  probe_options.bound.budget = config_.probe_timeout;
-  probe_options.bound.allowance = allowance(nemesis_->plan().conditions.links);
-  probe_options.bound.drift_ppm_most = options_.profile.drift_ppm_most;
-  probes_ = std::make_unique<ProbeWorkload>(context_.world, probe_options, claim_,
-                                            nemesis_->disturbances(), context_.report);
+  targets.on_wiped = [this](std::size_t node) {
+    log_taps_[node]->on_wiped();
+    raft_checks_.on_wiped(NodeId(node + 1));
+    for (std::size_t group = 0; group < config_.group_count; ++group) {
+      to_be_admitted_[node].insert(GroupId(group));
+    }
+  };
+  targets.is_whole = [this](std::size_t node) { return is_whole(node); };
+  targets.log_syncs = [this](std::size_t node) { return log_taps_[node]->syncs(); };
+  return targets;
 }
 
 Storm::~Storm() {
@@ -96,6 +110,14 @@ NodeConfig Storm::draw_config() {
   config.wal_segment_bytes = kSegmentBytes[chance_.choose(3)];
   constexpr std::size_t kAppendBytes[] = {1 << 20, 1 << 10, 1};
   config.append_bytes_max = kAppendBytes[chance_.choose(3)];
+  constexpr std::uint64_t kLogBytes[] = {16 << 20, 16 << 10, 1 << 10};
+  config.log_bytes_max = kLogBytes[chance_.choose(3)];
+  constexpr std::uint64_t kWalSegmentsMax[] = {16, 4, 2};
+  config.wal_bytes_max = config.wal_segment_bytes * kWalSegmentsMax[chance_.choose(3)];
+  constexpr std::uint64_t kPreallocated[] = {0, 4 << 10};
+  config.wal_preallocate_bytes = kPreallocated[chance_.choose(2)];
+  constexpr std::size_t kChunkBytes[] = {256 << 10, 4 << 10, 100};
+  config.snapshot_chunk_bytes = kChunkBytes[chance_.choose(3)];
   if (options_.adjust) options_.adjust(config);
   return config;
 }
@@ -136,17 +158,50 @@ std::optional<std::size_t> Storm::latest_leader() const {
 void Storm::on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) {
   raft_checks_.on_applied(NodeId(machine.index()), group, entry.index, entry.term, hash_of(entry),
                           context_.world.now());
+  if (entry.kind != raft::EntryKind::configuration) return;
+  Committed& latest = configurations_[group];
+  if (entry.index <= latest.index) return;
+  const auto configuration = raft::decode_configuration(entry.data);
+  CHECK(configuration.has_value());
+  latest = {entry.index, *configuration};
+  for (std::size_t node = 0; node < to_be_admitted_.size(); ++node) {
+    if (latest.configuration.is_voter(NodeId(node + 1))) to_be_admitted_[node].erase(group);
+  }
 }
 
-void Storm::node_ended(std::size_t node, sim::EndReason reason, const std::string& why) {
+void Storm::on_installed(const sim::Machine& machine, GroupId group,
+                         const raft::StateLabel& label) {
+  raft_checks_.on_installed(NodeId(machine.index()), group, label, context_.world.now());
+}
+
+void Storm::on_state(const sim::Machine& machine, GroupId group, raft::LogIndex index,
+                     std::uint64_t digest) {
+  raft_checks_.on_state(NodeId(machine.index()), group, index, digest, context_.world.now());
+}
+
+bool Storm::is_whole(std::size_t node) {
+  return to_be_admitted_[node].empty() && !cluster_->machine(node + 1).disk().is_harmed();
+}
+
+// True asks for a new disk: what is durable cannot be used any more, and the node says so.
+bool Storm::node_ended(std::size_t node, sim::EndReason reason, const std::string& why) {
   const sim::TrueTime now = context_.world.now();
+  const std::string& failure = cluster_->start_failure(node + 1);
+  const bool excused = nemesis_->may_fail(node);
   if (reason == sim::EndReason::fail_stopped) {
-    context_.report.fail("node end", "fail stop",
-                         fmt::format("n{} ended itself: {}", node + 1, why), now);
+    context_.report.count("node: ended itself when its disk failed", 1);
+    if (!excused) {
+      context_.report.fail("node end", "fail stop",
+                           fmt::format("n{} ended itself: {}", node + 1, why), now);
+    }
   }
-  if (!cluster_->start_failure().empty()) {
-    context_.report.fail("node end", "start", cluster_->start_failure(), now);
+  if (failure.empty()) return false;
+  if (!excused) {
+    context_.report.fail("node end", "start", fmt::format("n{}: {}", node + 1, failure), now);
   }
+  const bool is_harmed = cluster_->machine(node + 1).disk().is_harmed();
+  if (is_harmed) context_.report.count("node: refused to start on a harmed disk", 1);
+  return is_harmed;
 }
 
 // --- phases ---
@@ -233,7 +288,8 @@ void Storm::stop_clock_of_leader(std::size_t leader) {
 
 void Storm::heal() {
   s3_->stop();
-  if (chance_.chance(500'000)) {
+  // A node that was harmed cannot stand in for one that is dead.
+  if (chance_.chance(500'000) && nemesis_->budget().harmed_count() == 0) {
     // The rest is dead for good: a majority must do without it.
     const std::size_t majority = core_.size() / 2 + 1;
     const std::size_t first = chance_.choose(core_.size());
@@ -291,6 +347,64 @@ void Storm::demand_progress() {
         context_.world.now());
   }
   judge_->kill();  // It refers to this function's variables.
+  if (made) compare_contents();
+}
+
+// Every node of the core has applied the same entries, in every group.
+bool Storm::core_has_converged() {
+  for (std::size_t number = 0; number < config_.group_count; ++number) {
+    const GroupId group(number);
+    std::set<raft::LogIndex> applied;
+    for (const std::size_t position : core_) {
+      Node* const node = cluster_->node(position + 1);
+      if (node == nullptr) return false;
+      applied.insert(node->state().label(group).index);
+    }
+    if (applied.size() > 1) return false;
+  }
+  return true;
+}
+
+// "replicas' digests equal at equal applied index": of everything replicated, tokens included.
+void Storm::compare_contents() {
+  const auto limit = context_.world.now() + options_.liveness_bound;
+  const bool converged = context_.run_until([&] { return core_has_converged(); }, limit);
+  if (context_.report.failed()) return;
+  if (!converged) {
+    context_.report.fail("liveness", "replicas apart",
+                         fmt::format("{} after faults ended some node has not applied what others "
+                                     "have",
+                                     say(options_.liveness_bound)),
+                         context_.world.now());
+    return;
+  }
+  std::map<GroupId, std::map<std::pair<raft::LogIndex, std::uint64_t>, std::size_t>> contents;
+  std::size_t waiting = core_.size();
+  for (const std::size_t position : core_) {
+    cluster_->machine(position + 1).spawn("content digest", [&, position](Env&) {
+      kv::StateStore& state = cluster_->node(position + 1)->state();
+      for (std::size_t number = 0; number < config_.group_count; ++number) {
+        const GroupId group(number);
+        const raft::LogIndex index = state.label(group).index;
+        const auto digest = state.content_digest(group);
+        if (digest && state.label(group).index == index) contents[group][{index, *digest}] = position;
+      }
+      --waiting;
+    });
+  }
+  if (!context_.run_until([&] { return waiting == 0; }, limit)) {
+    return stop_machines(context_.world);  // What still waits refers to this function's variables.
+  }
+  for (const auto& [group, found] : contents) {
+    for (auto one = found.begin(), next = std::next(one); next != found.end(); ++one, ++next) {
+      if (one->first.first != next->first.first) continue;
+      context_.report.fail("equal digests", "contents have parted",
+                           fmt::format("n{} and n{} have applied {} up to {} and differ",
+                                       one->second + 1, next->second + 1, to_string(group),
+                                       one->first.first.value),
+                           context_.world.now());
+    }
+  }
 }
 
 void Storm::stop_orderly() {
@@ -330,6 +444,8 @@ void Storm::check() {
   context_.report.count("raft messages seen", wire_tap_->raft_messages());
   for (const auto& tap : log_taps_) context_.report.count("log batches seen", tap->batches());
   context_.report.count("entries applied", raft_checks_.seen().applied);
+  context_.report.count("snapshots installed", raft_checks_.seen().installed);
+  context_.report.count("states compared", raft_checks_.seen().states_compared);
   // The oracles must have looked: a run in which they saw nothing proves nothing.
   if (wire_tap_->raft_messages() == 0 || raft_checks_.seen().durable_records == 0) {
     context_.report.fail("vacuity", "blind", "the oracles saw no message or no record",

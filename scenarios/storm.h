@@ -4,8 +4,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "scenarios/cluster.h"
@@ -76,10 +78,18 @@ class Storm : public ApplyObserver {
 
  private:
   void on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) override;
+  void on_installed(const sim::Machine& machine, GroupId group,
+                    const raft::StateLabel& label) override;
+  void on_state(const sim::Machine& machine, GroupId group, raft::LogIndex index,
+                std::uint64_t digest) override;
   NodeConfig draw_config();
   FaultPlan draw_plan();
   void add_oracles();
-  void node_ended(std::size_t node, sim::EndReason reason, const std::string& why);
+  NemesisTargets nemesis_targets();
+  bool node_ended(std::size_t node, sim::EndReason reason, const std::string& why);
+  bool is_whole(std::size_t node);
+  bool core_has_converged();
+  void compare_contents();
   bool core_serves(Env& env);
   void watch_for_leaders();
   void strike_leader(std::size_t leader);
@@ -98,6 +108,14 @@ class Storm : public ApplyObserver {
   std::unique_ptr<ProbeWorkload> probes_;
   std::unique_ptr<S3Workload> s3_;
   sim::Machine* judge_ = nullptr;     // A client machine of the liveness phase.
+  // The latest configuration of each group that was applied, and by how many nodes.
+  struct Committed {
+    raft::LogIndex index;
+    raft::Configuration configuration;
+  };
+  std::map<GroupId, Committed> configurations_;
+  // By node: the groups in which it must be admitted anew, since it was given another disk.
+  std::vector<std::set<GroupId>> to_be_admitted_;
   std::size_t reigns_seen_ = 0;
   sim::TrueTime rage_ends_;
   std::vector<std::size_t> core_;     // Positions of the nodes that are healed.

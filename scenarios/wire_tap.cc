@@ -98,6 +98,11 @@ void WireTap::on_raft_frame(NodeId from, NodeId to, BytesView body) {
     raft_.on_vote_reply(from, to, group, *vote, now);
   } else if (const auto* reply = std::get_if<raft::AppendEntriesReply>(&parsed->message)) {
     raft_.on_append_reply(from, to, group, *reply, now);
+  } else if (const auto* install = std::get_if<raft::InstallSnapshot>(&parsed->message)) {
+    if (group == default_group_) claim_.leads(from, install->term, now);
+    raft_.on_install_snapshot(from, group, *install, now);
+  } else if (const auto* done = std::get_if<raft::InstallSnapshotReply>(&parsed->message)) {
+    raft_.on_install_reply(from, to, group, *done, now);
   }
 }
 

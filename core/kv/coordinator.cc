@@ -16,22 +16,6 @@ namespace {
 // A forwarded request is one hop from its client's node, and goes no further.
 constexpr std::uint32_t kHopsMax = 1;
 
-// An outcome as StateMachine::apply hands it to the proposer: applied:u8 failed_condition:u32
-// version:u64 - short enough to need no allocation.
-Bytes pack(const BatchOutcome& outcome) {
-  Bytes packed(1, outcome.applied ? '\1' : '\0');
-  append_u32(packed, static_cast<std::uint32_t>(outcome.failed_condition));
-  append_u64(packed, outcome.version);
-  return packed;
-}
-
-BatchOutcome unpack(BytesView packed) {
-  CHECK(packed.size() == 13);
-  return {.applied = packed[0] != '\0',
-          .failed_condition = read_u32(packed.substr(1)),
-          .version = read_u64(packed.substr(5))};
-}
-
 bool outcome_is_unknown(ErrorCode code) {
   return code == ErrorCode::timed_out || code == ErrorCode::connection_lost;
 }
@@ -47,23 +31,11 @@ std::size_t size_of(const Batch& batch) {
 
 }  // namespace
 
-Bytes Replica::apply(const raft::Entry& entry) {
-  if (entry.kind == raft::EntryKind::no_op) {
-    store_.apply_no_op(entry.index);
-    return {};
-  }
-  const auto batch = decode_batch(entry.data);
-  CHECK(batch.has_value());  // Checksummed on the wire and on disk; a leader proposes only batches.
-  return pack(store_.apply(entry.index, *batch));
-}
-
 Coordinator::Coordinator(Env& env, CoordinatorOptions options, raft::RaftNode& raft,
-                         PeerCaller& peers, std::map<GroupId, Replica*> replicas)
-    : env_(env), options_(std::move(options)), raft_(raft), peers_(peers),
-      replicas_(std::move(replicas)) {
+                         PeerCaller& peers, StateStore& state)
+    : env_(env), options_(std::move(options)), raft_(raft), peers_(peers), state_(state) {
   CHECK(!options_.groups.empty());
   CHECK(std::is_sorted(options_.groups.begin(), options_.groups.end()));
-  CHECK(replicas_.size() == options_.groups.size());
 }
 
 GroupId Coordinator::group_of(BytesView route) const {
@@ -128,15 +100,13 @@ Result<Coordinator::Answer> Coordinator::try_once(GroupId group, BytesView route
 Result<Coordinator::Answer> Coordinator::work_here(GroupId group, const Work& work,
                                                    Deadline deadline) {
   if (const Batch* const batch = std::get_if<Batch>(&work)) {
-    TRY(const Bytes packed, raft_.propose(group, encode(*batch), deadline));
-    return Answer(unpack(packed));
+    TRY(const Bytes outcome, raft_.propose(group, encode(*batch), deadline));
+    return Answer(decode_outcome(outcome));
   }
   TRY(raft_.linearizable_read(group, deadline));
-  // No suspension from here on: what is read is one moment.
-  const MapStore& store = replicas_.at(group)->store();
-  GetReply values;
-  for (const Bytes& key : std::get<GetRequest>(work).keys) values.push_back(store.get(key));
-  return Answer(std::move(values));
+  auto values = state_.get(group, std::get<GetRequest>(work).keys);
+  if (!values) raft_.end_with_damaged_state(values.error());
+  return Answer(*std::move(values));
 }
 
 // --- forwarding ---
@@ -168,7 +138,8 @@ Bytes Coordinator::serve_forwarded(BytesView bytes) {
     return to_bytes(reply);
   }
   reply.request_id = request->request_id;
-  const bool is_known = replicas_.contains(request->group);
+  const bool is_known = std::binary_search(options_.groups.begin(), options_.groups.end(),
+                                           request->group);
   if (!is_known || request->hops > kHopsMax || group_of(request->route) != request->group) {
     reply.result = Error{ErrorCode::invalid_argument, "not routed as this node routes"};
     return to_bytes(reply);

@@ -6,29 +6,15 @@
 // applied once; one without is not.
 #pragma once
 
-#include <map>
-#include <memory>
 #include <vector>
 
 #include "core/kv/forward.h"
-#include "core/kv/map_store.h"
+#include "core/kv/state_store.h"
 #include "core/kv/store.h"
 #include "core/raft/raft_node.h"
 #include "core/runtime/env.h"
 
 namespace keelson::kv {
-
-// A group's map as Raft's state machine: entries are encoded batches (core/kv/batch.h).
-class Replica : public raft::StateMachine {
- public:
-  explicit Replica(Marks& marks) : store_(marks) {}
-
-  Bytes apply(const raft::Entry& entry) override;
-  const MapStore& store() const { return store_; }
-
- private:
-  MapStore store_;
-};
 
 // Asks another node: core/raft/transport.h.
 class PeerCaller {
@@ -51,9 +37,9 @@ struct CoordinatorOptions {
 
 class Coordinator : public Store, public Leadership {
  public:
-  // The references outlive this object; `replicas` has one for each group.
+  // The references outlive this object; `state` is what `raft` applies to.
   Coordinator(Env& env, CoordinatorOptions options, raft::RaftNode& raft, PeerCaller& peers,
-              std::map<GroupId, Replica*> replicas);
+              StateStore& state);
 
   // --- Store ---
   Result<BatchOutcome> execute(BytesView route, Batch batch, Deadline deadline) override;
@@ -91,7 +77,7 @@ class Coordinator : public Store, public Leadership {
   const CoordinatorOptions options_;
   raft::RaftNode& raft_;
   PeerCaller& peers_;
-  const std::map<GroupId, Replica*> replicas_;
+  StateStore& state_;
   std::uint64_t next_request_id_ = 1;
   bool draining_ = false;
 };

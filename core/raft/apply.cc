@@ -93,6 +93,7 @@ void RaftNode::end_with_damaged_state(const Error& error) {
     }
   }
   env_.process.fail_stop("the state cannot be used: " + error.message);
+  CHECK(false && "fail_stop has returned");
 }
 
 // --- a snapshot that a leader sends ---

@@ -56,7 +56,10 @@ Result<void> RaftNode::compact(bool everything) {
     const bool holds_oldest = std::find(oldest.begin(), oldest.end(), id) != oldest.end();
     const bool is_long = group.core.log_bytes() > options_.log_bytes_max;
     if (!everything && !is_long && !(wal_is_long && holds_oldest)) continue;
-    const LogIndex last = cut_index(group, start.index, everything || (wal_is_long && holds_oldest));
+    // A snapshot that is being installed is in the state before the core knows of it.
+    const LogIndex durable_index = std::min(start.index, group.last_applied);
+    const LogIndex last =
+        cut_index(group, durable_index, everything || (wal_is_long && holds_oldest));
     if (last <= group.core.log_start().index) continue;
     SOMETIMES(env_.marks, "raft: log compacted");
     group.core.compact(last);

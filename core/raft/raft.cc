@@ -126,6 +126,7 @@ Ready Raft::take_ready() {
     last_write_ = last_write_.next();
     ready.write = last_write_;
     ready.log_restart = std::exchange(restart_to_write_, {});
+    if (ready.log_restart) restart_write_ = last_write_;
     ready.entries = log_.take_unwritten(last_write_);
     if (new_hard_state) {
       ready.hard_state = handed_out_ = persistent_;
@@ -230,17 +231,18 @@ void Raft::draw_election_timeout() {
   election_timeout_drawn_ = options_.election_timeout + Duration(extra);
 }
 
-bool Raft::hard_state_is_durable() const {
-  return persistent_ == handed_out_ && hard_state_write_ <= persisted_write_;
+bool Raft::promises_are_durable() const {
+  return persistent_ == handed_out_ && hard_state_write_ <= persisted_write_ &&
+         !restart_to_write_ && restart_write_ <= persisted_write_;
 }
 
 // For what promises nothing that a restart could forget.
 void Raft::send(NodeId to, Message message) { messages_.push_back({to, std::move(message)}); }
 
-// A reply shows the current term or a vote in it. It must not be seen by others before a restart is
+// A reply shows the current term, a vote in it, or where the log begins. It must not be seen by others before a restart is
 // certain to remember them (Figure 2: "Updated on stable storage before responding to RPCs").
 void Raft::reply(NodeId to, Message message) {
-  auto& queue = hard_state_is_durable() ? messages_ : promises_;
+  auto& queue = promises_are_durable() ? messages_ : promises_;
   queue.push_back({to, std::move(message)});
 }
 

@@ -188,7 +188,7 @@ class Raft {
   void become_leader(Instant now);
   void reset_election_timer(Instant now);
   void draw_election_timeout();
-  bool hard_state_is_durable() const;
+  bool promises_are_durable() const;
   void send(NodeId to, Message message);
   void reply(NodeId to, Message message);
   void after_input();
@@ -247,6 +247,7 @@ class Raft {
   WriteId persisted_write_;   // The newest confirmed.
   WriteId hard_state_write_;  // The newest that carried handed_out_.
   std::optional<LogStart> restart_to_write_;
+  WriteId restart_write_;     // The newest that carried one.
 
   // §6: "a server always uses the latest configuration in its log, regardless of whether the entry
   // is committed". Those of entries that are in the log and not in the state, and the one before.

@@ -36,9 +36,10 @@ void RaftNode::add_group(GroupId group, const Options& options, Recovered recove
                          const Configuration& founders) {
   CHECK(fibers_.size() == 0);
   if (recovered.state.configuration.members.empty()) recovered.state.configuration = founders;
-  const bool is_new =
-      groups_.emplace(group, std::make_unique<Group>(env_, group, options, std::move(recovered)))
-          .second;
+  const bool is_new = groups_
+                          .emplace(group, std::make_unique<Group>(env_, group, options,
+                                                                  std::move(recovered), founders))
+                          .second;
   CHECK(is_new);
   const Raft& core = find(group).core;
   if (core.needs_snapshot()) {

@@ -17,8 +17,11 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
+#include <variant>
 #include <vector>
 
+#include "core/raft/message_sender.h"
 #include "core/raft/raft.h"
 #include "core/raft/state_machine.h"
 #include "core/runtime/env.h"
@@ -48,14 +51,6 @@ class Persistence {
   virtual std::uint64_t bytes() const = 0;
   // Whose entries keep the oldest part from being given back.
   virtual std::vector<GroupId> groups_in_oldest() const = 0;
-};
-
-// Sends to peers: core/raft/transport.h.
-class MessageSender {
- public:
-  virtual ~MessageSender() = default;
-  // Never suspends; may drop.
-  virtual void send(NodeId to, GroupId group, const Message& message) = 0;
 };
 
 // Watches a node from a test or an oracle; sees, and changes nothing.
@@ -127,7 +122,7 @@ class RaftNode {
 
   // Ends the node because its state cannot be read. What is damaged is put aside first, so that the
   // next start is given the state again, by the log or by its peers. Does not return.
-  void end_with_damaged_state(const Error& error);
+  [[noreturn]] void end_with_damaged_state(const Error& error);
 
   // REQUIRES: the group was added.
   const Raft& core(GroupId group) const;

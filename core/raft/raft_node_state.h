@@ -12,8 +12,9 @@
 namespace keelson::raft {
 
 struct RaftNode::Group {
-  Group(Env& env, GroupId group_id, const Options& group_options, Recovered recovered)
-      : id(group_id), options(group_options),
+  Group(Env& env, GroupId group_id, const Options& group_options, Recovered recovered,
+        Configuration group_founders)
+      : id(group_id), options(group_options), founders(std::move(group_founders)),
         random(env.random.stream("raft/" + to_string(group_id) + "/election")),
         last_applied(recovered.state.index),
         core(group_options, std::move(recovered), *random, env.marks, env.clock.now()),
@@ -21,6 +22,7 @@ struct RaftNode::Group {
 
   const GroupId id;
   const Options options;
+  const Configuration founders;  // In force until an entry says otherwise.
   const std::unique_ptr<Random> random;
   LogIndex last_applied;
   Raft core;

@@ -31,7 +31,8 @@ void RaftNode::send_snapshot(Group& group, NodeId follower) {
     env_.log.event("raft", "no snapshot: " + snapshot.error().message);
     return;
   }
-  const StateLabel& label = (*snapshot)->label();
+  StateLabel label = (*snapshot)->label();
+  if (label.configuration.members.empty()) label.configuration = group.founders;
   if (label.index.value == 0) return;  // There is nothing to send.
   transfer.id = {.number = snapshot_numbers_->below(UINT64_MAX) + 1,
                  .index = label.index,

@@ -71,6 +71,7 @@ struct Transport::Peer {
   const Address address;
   // The session in use; a newer one takes its place. Null when not connected.
   Connection* connection = nullptr;
+  Incarnation incarnation;  // That the peer speaks for in this session.
   std::uint64_t session_number = 0;  // Counts connections used.
   Bytes outgoing;  // Frames not yet handed to the connection.
   WaitQueue outgoing_changed;
@@ -192,25 +193,25 @@ void Transport::accept_loop() {
 void Transport::greet(std::unique_ptr<Connection> connection) {
   const auto deadline = Deadline::in(env_.clock, options_.idle_timeout);
   Bytes received;
-  const auto id = read_hello(*connection, received, deadline);
-  if (!id) {
-    env_.log.event("transport", fmt::format("refuses a peer: {}", id.error().message));
+  const auto hello = read_hello(*connection, received, deadline);
+  if (!hello) {
+    env_.log.event("transport", fmt::format("refuses a peer: {}", hello.error().message));
     return;
   }
-  if (options_.self < *id) {
+  if (options_.self < hello->id) {
     env_.log.event("transport", fmt::format("{} dialled, though it must be dialled",
-                                            to_string(*id)));
+                                            to_string(hello->id)));
     return;
   }
   if (!send_hello(*connection, deadline)) return;
-  Peer& peer = *find(*id);
+  Peer& peer = *find(hello->id);
   // The peer dialled again, so it has given the older connection up.
   peer.session.stop();
   peer.session.spawn(
       "peer session",
-      [this, &peer, received = std::move(received),
+      [this, &peer, incarnation = hello->incarnation, received = std::move(received),
        connection = std::move(connection)]() mutable {
-        run_session(peer, std::move(connection), std::move(received));
+        run_session(peer, incarnation, std::move(connection), std::move(received));
       });
 }
 
@@ -221,13 +222,13 @@ void Transport::dial_loop(Peer& peer) {
     if (connection) {
       Bytes received;
       if (send_hello(**connection, deadline)) {
-        const auto id = read_hello(**connection, received, deadline);
-        if (id && *id == peer.id) {
-          run_session(peer, *std::move(connection), std::move(received));
-        } else if (id) {
+        const auto hello = read_hello(**connection, received, deadline);
+        if (hello && hello->id == peer.id) {
+          run_session(peer, hello->incarnation, *std::move(connection), std::move(received));
+        } else if (hello) {
           env_.log.event("transport", fmt::format("expected {} at {}, found {}",
                                                   to_string(peer.id), peer.address,
-                                                  to_string(*id)));
+                                                  to_string(hello->id)));
         }
       }
     }
@@ -239,14 +240,15 @@ Result<void> Transport::send_hello(Connection& connection, Deadline deadline) {
   Bytes hello;
   append_u32(hello, kTransportVersion);
   append_u64(hello, options_.self.value);
+  append_u64(hello, options_.incarnation.value);
   hello += options_.cluster_id;
   Bytes frame;
   append_frame(frame, FrameKind::hello, {}, hello);
   return connection.write(frame, deadline);
 }
 
-Result<NodeId> Transport::check_hello(const Frame& frame) const {
-  if (frame.kind != FrameKind::hello || frame.body.size() < 12) {
+Result<Transport::Hello> Transport::check_hello(const Frame& frame) const {
+  if (frame.kind != FrameKind::hello || frame.body.size() < 20) {
     return Error{ErrorCode::corrupt, "the first frame is not a hello"};
   }
   const std::uint32_t version = read_u32(frame.body);
@@ -254,7 +256,8 @@ Result<NodeId> Transport::check_hello(const Frame& frame) const {
     return Error{ErrorCode::invalid_argument, fmt::format("transport version {}", version)};
   }
   const NodeId id(read_u64(frame.body.substr(4)));
-  const BytesView cluster_id = frame.body.substr(12);
+  const Incarnation incarnation(read_u64(frame.body.substr(12)));
+  const BytesView cluster_id = frame.body.substr(20);
   if (cluster_id != options_.cluster_id) {
     return Error{ErrorCode::invalid_argument,
                  fmt::format("{} belongs to cluster '{}', this is '{}'", to_string(id), cluster_id,
@@ -263,19 +266,19 @@ Result<NodeId> Transport::check_hello(const Frame& frame) const {
   if (find(id) == nullptr) {
     return Error{ErrorCode::invalid_argument, fmt::format("{} is not a peer", to_string(id))};
   }
-  return id;
+  return Hello{id, incarnation};
 }
 
-Result<NodeId> Transport::read_hello(Connection& connection, Bytes& received, Deadline deadline) {
+Result<Transport::Hello> Transport::read_hello(Connection& connection, Bytes& received, Deadline deadline) {
   constexpr std::size_t kHelloBytesMax = 1024;
   char chunk[kHelloBytesMax];
   while (true) {
     std::size_t consumed = 0;
     TRY(const auto frame, parse_frame(received, kHelloBytesMax, consumed));
     if (frame) {
-      TRY(const NodeId id, check_hello(*frame));
+      TRY(const Hello hello, check_hello(*frame));
       received.erase(0, consumed);
-      return id;
+      return hello;
     }
     TRY(const std::size_t count, connection.read(chunk, deadline));
     if (count == 0) return Error{ErrorCode::connection_lost, "closed before its hello"};
@@ -283,7 +286,8 @@ Result<NodeId> Transport::read_hello(Connection& connection, Bytes& received, De
   }
 }
 
-void Transport::run_session(Peer& peer, std::unique_ptr<Connection> connection, Bytes received) {
+void Transport::run_session(Peer& peer, Incarnation incarnation,
+                            std::unique_ptr<Connection> connection, Bytes received) {
   // Leaves the peer unconnected however the session ends.
   struct InUse {
     Transport& transport;
@@ -307,6 +311,7 @@ void Transport::run_session(Peer& peer, std::unique_ptr<Connection> connection, 
   };
   env_.log.event("transport", fmt::format("connected to {}", to_string(peer.id)));
   {
+    peer.incarnation = incarnation;
     const InUse in_use(*this, peer, *connection);
     TaskGroup writer(env_.scheduler);
     writer.spawn("peer writer", [&] { write_loop(peer, *connection); });
@@ -363,7 +368,7 @@ Result<void> Transport::dispatch(Peer& peer, const Frame& frame) {
   switch (frame.kind) {
     case FrameKind::raft: {
       TRY(const GroupMessage received, parse_raft_body(frame.body));
-      handler_.on_message(peer.id, received.group, received.message);
+      handler_.on_message(peer.id, peer.incarnation, received.group, received.message);
       return {};
     }
     case FrameKind::request:

@@ -9,7 +9,7 @@
 //   stream   := frame*                       the first frame of each direction is a hello
 //   frame    := length:u32 checksum:u64 payload       of the payload: its size, and its hash64
 //   payload  := kind:u8 body
-//   body     := hello:   version:u32 node_id:u64 cluster_id:bytes
+//   body     := hello:   version:u32 node_id:u64 incarnation:u64 cluster_id:bytes
 //             | raft:    group_id:u64 message           (messages.h: encode)
 //             | request: request_id:u64 bytes           (a call)
 //             | reply:   request_id:u64 bytes
@@ -20,7 +20,7 @@
 #include <map>
 #include <memory>
 
-#include "core/raft/messages.h"
+#include "core/raft/message_sender.h"
 #include "core/raft/types.h"
 #include "core/runtime/env.h"
 #include "core/runtime/task_group.h"
@@ -30,7 +30,7 @@ namespace keelson::raft {
 enum class FrameKind : std::uint8_t { hello = 1, raft = 2, request = 3, reply = 4, ping = 5 };
 
 constexpr std::size_t kFrameHeaderSize = 12;
-constexpr std::uint32_t kTransportVersion = 1;
+constexpr std::uint32_t kTransportVersion = 2;
 
 struct Frame {
   FrameKind kind;
@@ -52,6 +52,7 @@ Result<GroupMessage> parse_raft_body(BytesView body);
 
 struct TransportOptions {
   NodeId self;
+  Incarnation incarnation;  // Of this node's data directory.
   std::string cluster_id;
   std::map<NodeId, Address> peers;  // Without `self`.
   Duration ping_interval = std::chrono::seconds(1);
@@ -68,17 +69,18 @@ class TransportHandler {
  public:
   virtual ~TransportHandler() = default;
 
-  // Must not suspend.
-  virtual void on_message(NodeId from, GroupId group, const Message& message) = 0;
+  // Must not suspend. The peer speaks for this data directory of its.
+  virtual void on_message(NodeId from, Incarnation incarnation, GroupId group,
+                          const Message& message) = 0;
   // May suspend; runs on a fiber of its own. The reply goes back to the caller.
   virtual Bytes on_call(NodeId from, Bytes request) = 0;
 };
 
-class Transport {
+class Transport : public MessageSender {
  public:
   // `env` and `handler` outlive this object.
   Transport(Env& env, TransportOptions options, TransportHandler& handler);
-  ~Transport();
+  ~Transport() override;
 
   // Listens and dials until stop(). Errors: invalid_argument (address).
   Result<void> start(const Address& listen_address);
@@ -86,7 +88,7 @@ class Transport {
   void stop();
 
   // Never suspends; may drop.
-  void send(NodeId to, GroupId group, const Message& message);
+  void send(NodeId to, GroupId group, const Message& message) override;
 
   // Asks a peer and waits for its reply. Errors: unavailable (nothing was sent), timed_out and
   // connection_lost (it may have been carried out).
@@ -103,7 +105,8 @@ class Transport {
   void accept_loop();
   void dial_loop(Peer& peer);
   void greet(std::unique_ptr<Connection> connection);
-  void run_session(Peer& peer, std::unique_ptr<Connection> connection, Bytes received);
+  void run_session(Peer& peer, Incarnation incarnation, std::unique_ptr<Connection> connection,
+                   Bytes received);
   void read_loop(Peer& peer, Connection& connection, Bytes received);
   void write_loop(Peer& peer, Connection& connection);
   Result<void> dispatch(Peer& peer, const Frame& frame);
@@ -112,8 +115,12 @@ class Transport {
   void on_reply(BytesView body);
   void enqueue(Peer& peer, FrameKind kind, BytesView head, BytesView body);
   Result<void> send_hello(Connection& connection, Deadline deadline);
-  Result<NodeId> read_hello(Connection& connection, Bytes& received, Deadline deadline);
-  Result<NodeId> check_hello(const Frame& frame) const;
+  struct Hello {
+    NodeId id;
+    Incarnation incarnation;
+  };
+  Result<Hello> read_hello(Connection& connection, Bytes& received, Deadline deadline);
+  Result<Hello> check_hello(const Frame& frame) const;
   Peer* find(NodeId id) const;
 
   Env& env_;

@@ -116,9 +116,10 @@ void note_replicas(Storm& storm, const Shape& shape, Seen& seen) {
     Node* const node = storm.cluster().node(number);
     if (node == nullptr) continue;  // Left out of the healed core.
     for (std::uint32_t group = 0; group < shape.groups; ++group) {
-      const kv::MapStore& store = node->replica(GroupId(group)).store();
-      seen.replicas[fmt::format("g{}", group)].push_back(fmt::format(
-          "{} entries, content {:016x}", store.last_applied().value, store.content_digest()));
+      const kv::StateStore& state = node->state();
+      seen.replicas[fmt::format("g{}", group)].push_back(
+          fmt::format("{} entries, digest {:016x}", state.label(GroupId(group)).index.value,
+                      state.digest(GroupId(group))));
     }
   }
 }

@@ -145,6 +145,7 @@ TEST_F(NemesisTest, AnOrderlyStopEndsTheProgramAndItComesBack) {
     EXPECT_EQ(reason, sim::EndReason::returned);
     EXPECT_EQ(why, "");
     ++ended;
+    return false;
   };
   nemesis({action(FaultKind::stop, 100ms, 200ms, {3})});
   world_.run_for(1s);

@@ -96,6 +96,11 @@ class Story : ApplyObserver {
     raft_.on_applied(NodeId(machine.index()), group, entry.index, entry.term, hash_of(entry),
                      world_.now());
   }
+  void on_installed(const sim::Machine&, GroupId, const raft::StateLabel&) override {}
+  void on_state(const sim::Machine& machine, GroupId group, raft::LogIndex index,
+                std::uint64_t digest) override {
+    raft_.on_state(NodeId(machine.index()), group, index, digest, world_.now());
+  }
 
   void probe(Env& env, std::size_t number) {
     HttpClient http(env.network, env.scheduler, Cluster::address(number, kS3Port));

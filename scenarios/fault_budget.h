@@ -1,0 +1,36 @@
+// FaultBudget: which nodes do not hold what they had promised to hold, so that no more than a
+// minority ever does. Raft survives any number of crashes that keep what was synced, and the loss of
+// what was synced on a minority; beyond that nothing acknowledged is safe, and the demand is another
+// (the scenario lost_majority).
+//
+// A harmed node is whole again when the harm is gone from its disk and, if the disk was replaced, a
+// configuration is committed in which the node votes with its new one.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+namespace keelson::scenarios {
+
+class FaultBudget {
+ public:
+  // Says whether the node has everything again that it had ever promised; asked of harmed ones only.
+  using IsWhole = std::function<bool(std::size_t node)>;
+
+  FaultBudget(std::size_t nodes, IsWhole is_whole);
+
+  // Whether one more harm to this node, by its position, leaves a majority unharmed.
+  bool may_harm(std::size_t node);
+  void harmed(std::size_t node) { is_harmed_[node] = true; }
+  // By what was found at the last question.
+  bool is_harmed(std::size_t node) const { return is_harmed_[node]; }
+  // Asks anew.
+  std::size_t harmed_count();
+
+ private:
+  const IsWhole is_whole_;
+  std::vector<bool> is_harmed_;
+};
+
+}  // namespace keelson::scenarios

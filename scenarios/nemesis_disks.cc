@@ -1,0 +1,108 @@
+// What the nemesis does to disks: errors, no space, and harm within the fault budget.
+// Tested by tests/scenarios/nemesis_test.cc.
+#include "scenarios/nemesis.h"
+#include "sim/sim_disk.h"
+
+namespace keelson::scenarios {
+
+namespace {
+
+using sim::DiskOperation;
+using sim::HarmKind;
+
+// Bits flip more often than sectors die.
+HarmKind rot_of(const FaultAction& action) {
+  switch (action.others % 3) {
+    case 0: return HarmKind::zeroed_sector;
+    case 1: return HarmKind::flipped_bits;
+    default: return HarmKind::unreadable_sector;
+  }
+}
+
+}  // namespace
+
+bool Nemesis::begin_on_disks(const FaultAction& action) {
+  if (action.targets.empty()) return false;
+  const std::size_t position = action.targets[0];
+  sim::SimDisk& disk = node(position).disk();
+  const std::string place(kFilePlaces[action.place]);
+  const auto fail = [&](DiskOperation operation) {
+    if (is_fragile(position)) return;  // A node that ends itself forgets as well.
+    states_[position].may_fail = true;
+    disk.fail_next(operation, 1, place);
+  };
+  switch (action.kind) {
+    case FaultKind::full_disk: disk.leave_free(action.bytes); return true;
+    case FaultKind::read_error: fail(DiskOperation::read); return true;
+    case FaultKind::write_error: fail(DiskOperation::write); return true;
+    case FaultKind::sync_error: fail(DiskOperation::sync); return true;
+    case FaultKind::rot: rot(action); return true;
+    case FaultKind::misdirected_write: misdirect(action); return true;
+    case FaultKind::wiped_disk:
+      keep_down(position);
+      if (!budget_.may_harm(position)) return true;
+      node(position).kill();
+      wipe(position);
+      return true;
+    default: return false;
+  }
+}
+
+bool Nemesis::end_on_disks(const FaultAction& action) {
+  if (action.targets.empty()) return false;
+  switch (action.kind) {
+    case FaultKind::full_disk: node(action.targets[0]).disk().set_capacity({}); return true;
+    case FaultKind::wiped_disk: let_up(action.targets[0]); return true;
+    case FaultKind::read_error:
+    case FaultKind::write_error:
+    case FaultKind::sync_error:
+    case FaultKind::rot:
+    case FaultKind::misdirected_write: return true;
+    default: return false;
+  }
+}
+
+// Rot lies until somebody looks, which is mostly at the next start.
+void Nemesis::rot(const FaultAction& action) {
+  const std::size_t position = action.targets[0];
+  if (!budget_.may_harm(position)) return;
+  const auto harm =
+      node(position).disk().harm(rot_of(action), std::string(kFilePlaces[action.place]));
+  if (!harm) return;
+  budget_.harmed(position);
+  states_[position].may_fail = true;
+  if (!is_fragile(position)) node(position).crash();
+  later(action.duration, [this, position] { start_if_free(position); });
+}
+
+void Nemesis::misdirect(const FaultAction& action) {
+  const std::size_t position = action.targets[0];
+  if (!targets_.log_syncs || !budget_.may_harm(position)) return;
+  budget_.harmed(position);
+  NodeState& state = states_[position];
+  state.may_fail = true;
+  // One batch goes astray, a seal or another batch follows, and that is durable.
+  constexpr std::uint64_t kSyncsUntilSeen = 4;
+  if (kFilePlaces[action.place] == "wal/") {
+    state.fragile_until_sync = targets_.log_syncs(position) + kSyncsUntilSeen;
+  }
+  node(position).disk().misdirect_next_write(std::string(kFilePlaces[action.place]));
+}
+
+void Nemesis::wipe(std::size_t position) {
+  node(position).disk().wipe();
+  world_.ledger().injected("disk.wiped");
+  world_.ledger().effective("disk.wiped");
+  budget_.harmed(position);
+  states_[position].fragile_until_sync.reset();
+  if (targets_.on_wiped) targets_.on_wiped(position);
+}
+
+bool Nemesis::is_fragile(std::size_t position) {
+  NodeState& state = states_[position];
+  if (!state.fragile_until_sync) return false;
+  if (targets_.log_syncs(position) >= *state.fragile_until_sync) state.fragile_until_sync.reset();
+  return state.fragile_until_sync.has_value();
+}
+
+}  // namespace keelson::scenarios
