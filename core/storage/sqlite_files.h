@@ -85,6 +85,8 @@ class SqliteFiles {
   // Makes every commit durable that was made before the call.
   Result<void> sync_wal();
   Result<std::uint64_t> wal_size();
+  // Grows with every write.
+  std::uint64_t wal_writes() const { return wal_.writes; }
   // After a rollback: drops frames that wait for the one that commits them.
   void forget_gathered();
   // False while there are any.
