@@ -61,6 +61,20 @@ bool exists(int root, const std::string& path) {
   return fstatat(root, path.c_str(), &status, 0) == 0;
 }
 
+// The kernel would also rename a directory onto an empty one, and says of a directory onto a file
+// what it says of a path through a file.
+Result<void> check_is_renamable(int root, const std::string& from, const std::string& to) {
+  const std::size_t slash = to.rfind('/');
+  const bool has_parent = slash == std::string::npos || is_directory(root, to.substr(0, slash));
+  if (from == to || !has_parent || !exists(root, from)) return {};
+  const bool is_directory_from = is_directory(root, from);
+  const bool is_into_itself = is_directory_from && to.substr(0, from.size() + 1) == from + "/";
+  if (is_into_itself || is_directory(root, to) || (is_directory_from && exists(root, to))) {
+    return Error{ErrorCode::invalid_argument, "cannot rename " + from + " onto " + to};
+  }
+  return {};
+}
+
 // mkdir -p. Relative to `root`, or absolute.
 Result<void> make_directories(int root, const std::string& path) {
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
@@ -162,6 +176,7 @@ Result<std::unique_ptr<File>> PosixDisk::open(const std::string& path, OpenMode 
 Result<void> PosixDisk::rename(const std::string& from, const std::string& to, Deadline) {
   TRY(check_nodes_path(from));
   TRY(check_nodes_path(to));
+  TRY(check_is_renamable(root_->number(), from, to));
   if (renameat(root_->number(), from.c_str(), root_->number(), to.c_str()) != 0) {
     return error_from(errno, from + " -> " + to);
   }

@@ -150,6 +150,10 @@ Result<void> AttachedDisk::rename(const std::string& from, const std::string& to
   const Entry moved = *from_directory->find(from_name);
   const Entry* const replaced = to_directory->find(to_name);
   if (replaced != nullptr && replaced->directory != nullptr) return wrong_kind(to, "a directory");
+  if (moved.directory != nullptr) {
+    if (replaced != nullptr) return wrong_kind(to, "a file");
+    if (has_prefix(to, from + "/")) return wrong_kind(to, "inside " + from);
+  }
   if (from_directory == to_directory) {
     from_directory->apply({{from_name, std::nullopt}, {to_name, moved}});
   } else {

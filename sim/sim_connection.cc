@@ -276,6 +276,9 @@ Result<std::unique_ptr<Connection>> SimEndpoint::connect(const Address& address,
                                                          Deadline deadline) {
   const auto parsed = parse(address);
   if (!parsed || parsed->port == 0) return not_an_address(address);
+  if (!network_.knows(parsed->host)) {
+    return Error{ErrorCode::invalid_argument, fmt::format("\"{}\": unknown host", address)};
+  }
   const std::uint16_t port = host_.next_client_port;
   ++host_.next_client_port;
   if (port == UINT16_MAX) host_.next_client_port = kFirstClientPort;

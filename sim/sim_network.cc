@@ -29,6 +29,10 @@ Host& SimNetwork::host(const std::string& name) {
   return *known;
 }
 
+bool SimNetwork::knows(const std::string& name) const {
+  return hosts_by_name_.contains(name) || world_.find_machine(name) != nullptr;
+}
+
 Host& SimNetwork::host_of(const Machine& machine) { return host(machine.name()); }
 
 Link& SimNetwork::link(const Host& from, const Host& to) {

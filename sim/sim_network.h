@@ -137,6 +137,8 @@ class SimNetwork {
   World& world() { return world_; }
   NetworkTap* tap() { return tap_; }
   Host& host(const std::string& name);
+  // Whether there is a machine of this name, started or not.
+  bool knows(const std::string& name) const;
   Link& link(const Host& from, const Host& to);
   // A new stream; `connector` is end 0.
   Wire& take_wire(Host& connector, std::uint16_t connector_port, Host& acceptor,

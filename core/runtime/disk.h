@@ -49,18 +49,22 @@ enum class OpenMode {
   create,    // created empty when absent, kept when present
 };
 
-// Paths are relative to the node's data directory: names with "/" between them, none of them empty,
-// "." or "..". Other paths are invalid_argument, and so is a file in place of a directory or the
-// other way round; a path through what does not exist or is no directory is not_found.
+// Paths are relative to the node's data directory: names with "/" between them, of 1 to 255 bytes,
+// without zero bytes, none of them "." or "..", and the first not "LOCK", which the world keeps for
+// itself. Other paths are invalid_argument, and so is a file in place of a directory or the other
+// way round; a path through what does not exist or is no directory is not_found.
 class Disk {
  public:
   virtual ~Disk() = default;
 
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                              Deadline deadline) = 0;
-  // Atomically replaces `to` if it exists.
+  // Atomically replaces the file `to`, if it exists, by the file `from`; its handles follow a file.
+  // A directory moves with all that is in it, but only to a new name: where there is a directory or
+  // a file already, or into itself, is invalid_argument, and so is a file onto a directory.
   virtual Result<void> rename(const std::string& from, const std::string& to,
                               Deadline deadline) = 0;
+  // A file, whose handles stay good, or an empty directory. Errors: not_found, invalid_argument.
   virtual Result<void> remove(const std::string& path, Deadline deadline) = 0;
   // Makes the directory and its parents; fine when it exists.
   virtual Result<void> create_directory(const std::string& path, Deadline deadline) = 0;

@@ -15,8 +15,9 @@
 
 namespace keelson {
 
-// "host:port", as a person writes it. A literal IPv4 address or a name the world can resolve;
-// port 0 in listen() lets the world choose.
+// "host:port", as a person writes it. A literal IPv4 address or a name that the world knows: the
+// real one knows "localhost" only and asks nobody else, the simulated one knows its machines. Port
+// 0 in listen() lets the world choose.
 using Address = std::string;
 
 // One end of a stream. The destructor closes it without suspending; bytes already accepted by
@@ -34,7 +35,8 @@ class Connection {
   // been accepted: only reset() is left to do), connection_lost.
   virtual Result<void> write(BytesView bytes, Deadline deadline) = 0;
 
-  // Half-close: the peer reads what was written and then the end of the stream.
+  // Half-close: the peer reads what was written and then the end of the stream. A later write of at
+  // least one byte is connection_lost; reading goes on. Twice is once.
   virtual void shutdown_write() = 0;
 
   // Breaks the stream at once, at both ends; waiting calls here return connection_lost.
@@ -64,10 +66,12 @@ class Network {
  public:
   virtual ~Network() = default;
 
-  // Errors: invalid_argument (not an address, or in use; the message says which).
+  // Errors: invalid_argument (not an address, not one of this machine, or in use; the message says
+  // which).
   virtual Result<std::unique_ptr<Listener>> listen(const Address& address) = 0;
 
-  // Errors: timed_out, unavailable (refused), invalid_argument (not an address).
+  // Errors: timed_out, unavailable (refused), invalid_argument (not an address, or of a host that
+  // the world does not know: at once, as nothing is sent).
   virtual Result<std::unique_ptr<Connection>> connect(const Address& address,
                                                       Deadline deadline) = 0;
 };
