@@ -3,7 +3,8 @@
 //
 //   keelson-disk-bench DIRECTORY [io_uring|threads] [APPENDERS] [MILLISECONDS] [growing|prepared]
 //
-// Prints one line of JSON. A prepared file is written with zeros and synced before the clock starts.
+// Prints one line of JSON. A prepared file is written with zeros and synced before the clock
+// starts.
 #include <fmt/format.h>
 
 #include <algorithm>

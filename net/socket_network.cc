@@ -107,6 +107,8 @@ class SocketConnection final : public Connection, private Reactor::Watcher {
   WaitQueue writable_;
 
   TurnBudget budget_;
+  bool may_have_input_ = true;  // False while the next bytes will be reported by an event.
+  bool end_is_near_ = false;    // The peer has closed its half, or worse.
   bool write_is_shut_ = false;
 
   std::optional<int> broken_by_;  // The errno that broke the stream.
@@ -129,17 +131,22 @@ Result<std::size_t> SocketConnection::read(std::span<char> into, Deadline deadli
   while (true) {
     // What had arrived before a reset is gone with it, though the kernel may still have it.
     if (broken_by_) return lost(*broken_by_);
-    if (may_go_on()) {
+    if (may_have_input_ && may_go_on()) {
       const ssize_t got = recv(socket_.get(), into.data(), into.size(), 0);
       if (got >= 0) {
-        budget_.spend(static_cast<std::size_t>(got));
-        return static_cast<std::size_t>(got);
+        const auto count = static_cast<std::size_t>(got);
+        // A short read has emptied the socket, and what comes later is an event of its own. An end
+        // that has been reported already is not.
+        if (count < into.size() && !end_is_near_) may_have_input_ = false;
+        budget_.spend(count);
+        return count;
       }
       if (errno == EINTR) continue;
       if (errno != EAGAIN) {
         mark_broken(errno);
         continue;
       }
+      may_have_input_ = end_is_near_;
     }
     if (!readable_.wait(deadline)) return timed_out("nothing to read before the deadline");
   }
@@ -207,7 +214,11 @@ void SocketConnection::on_events(std::uint32_t events) {
     CHECK(getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0);
     if (error != 0) mark_broken(error);
   }
-  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) readable_.notify_all();
+  if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) end_is_near_ = true;
+  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
+    may_have_input_ = true;
+    readable_.notify_all();
+  }
   if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) writable_.notify_all();
   if (broken_by_ && on_break_ && !break_is_told_) {
     break_is_told_ = true;

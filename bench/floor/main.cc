@@ -4,11 +4,11 @@
 //   keelson-floor follower --listen HOST:PORT --dir DIR
 //   keelson-floor leader   --listen HOST:PORT --dir DIR --followers HOST:PORT,HOST:PORT
 //
-// A client sends length:u32 and so many octets, and is answered with four octets once its bytes are
-// durable on the leader and on one follower. All that arrives during a sync is the next batch (group
-// commit). The leader sends a batch to the followers before it syncs it itself, so the disks work at
-// the same time. The log is one segment of zeros, written over from its beginning when it is full.
-// The sync blocks the loop: there is nothing else to do, and no other thread to wake.
+// A client sends length:u32 and so many octets, and is answered with four octets once its bytes
+// are durable on the leader and on one follower. All that arrives during a sync is the next batch
+// (group commit). The leader sends a batch to the followers before it syncs it itself, so the disks
+// work at the same time. The log is one segment of zeros, written over from its beginning when it
+// is full. The sync blocks the loop: there is nothing else to do, and no other thread to wake.
 //
 // Between the nodes: batch = length:u32 sequence:u64 octets; a follower acknowledges the last
 // sequence it has synced, u64.

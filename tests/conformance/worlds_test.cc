@@ -20,7 +20,7 @@ namespace {
 
 std::vector<WorldKind> real_worlds() {
   std::vector<WorldKind> worlds{{"net_threads", make_threads_net_world}};
-  // PosixDiskTest.TheKernelPermitsIoUring says so where it is left out.
+  // net_test says why where it is left out.
   if (io_uring_is_permitted()) worlds.push_back({"net_io_uring", make_uring_net_world});
   return worlds;
 }

@@ -82,6 +82,27 @@ TEST_F(SocketNetworkTest, DescriptorsAreNotLeakedHoweverAConnectionEnds) {
   });
 }
 
+TEST_F(SocketNetworkTest, AnEndIsReadWheneverItComes) {
+  // Before the bytes ahead of it were read, after, and between two turns of the loop.
+  for (const auto pause : {0ms, 5ms}) {
+    for (const bool ends_before_reading : {true, false}) {
+      run([&] {
+        auto listener = *network_.listen("127.0.0.1:0");
+        Pair pair = connect_pair(*listener);
+        ASSERT_TRUE(pair.connector->write("last words", patience()).has_value());
+        if (ends_before_reading) pair.connector->shutdown_write();
+        if (pause > 0ms) scheduler_.sleep_for(pause);
+        std::array<char, 64> buffer;
+        ASSERT_EQ(*pair.acceptor->read(buffer, patience()), 10u);
+        if (!ends_before_reading) pair.connector->shutdown_write();
+        if (pause > 0ms) scheduler_.sleep_for(pause);
+        EXPECT_EQ(*pair.acceptor->read(buffer, patience()), 0u);
+        EXPECT_EQ(*pair.acceptor->read(buffer, patience()), 0u);
+      });
+    }
+  }
+}
+
 TEST_F(SocketNetworkTest, AnAcceptWithoutDescriptorsFailsAndSucceedsWhenThereAreSome) {
   run([&] {
     auto listener = *network_.listen("127.0.0.1:0");

@@ -1,4 +1,5 @@
-// The load generator's own epoll loop: bare, so that one core of it can drive servers to their limit.
+// The load generator's own epoll loop: bare, so that one core of it can drive servers to their
+// limit.
 #pragma once
 
 #include <cstdint>

@@ -273,10 +273,10 @@ void Load::count(const Client& client, int status, std::int64_t now) {
   const bool expected = is_expected(client.act, status);
   if (!expected) ++figures_.unexpected;
   // The open loop answers for what should have begun within the span, however late it was answered.
-  const std::int64_t when = plan_.rate > 0 ? client.began : now;
-  if (when < measure_from_ || when >= measure_to_) return;
   // What was never answered took at least so long; a refusal is no latency of the work.
-  if (!expected && status != kNoAnswer) return;
+  const bool answered = status != kNoAnswer;
+  const std::int64_t when = plan_.rate > 0 ? client.began : now;
+  if (answered && (!expected || when < measure_from_ || when >= measure_to_)) return;
   if (expected) ++figures_.expected;
   figures_.latency.record(now - client.began);
   if (client.act == Act::put) figures_.put_latency.record(now - client.began);

@@ -36,6 +36,8 @@ struct Flags {
 };
 
 void add_flags(CLI::App& app, Flags& flags) {
+  // Scripts add flags to those of others: the last one holds.
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--endpoints", flags.endpoints, "HOST:PORT,... of the listeners to ask")
       ->required();
   app.add_option("--protocol", flags.protocol,
