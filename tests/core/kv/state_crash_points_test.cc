@@ -111,7 +111,8 @@ std::string compare(StateStore& store, GroupId group) {
       *digest == model->content_digest()) {
     return "";
   }
-  return to_string(group) + " at " + std::to_string(label.index.value) + " is not what its log says";
+  return to_string(group) + " at " + std::to_string(label.index.value) +
+         " is not what its log says";
 }
 
 std::string check_promises(StateStore& store, const Known& known) {
