@@ -10,7 +10,8 @@
 // log goes on. make_durable() says which label that is at least.
 //
 // Tables (core/kv/state_schema.h has the SQL). A "store" is the content of one group; a snapshot
-// that is sent to us grows in a store of its own, which takes the place of the group's at install().
+// that is sent to us grows in a store of its own, which takes the place of the group's at
+// install().
 //   groups   group -> its store, label, digest, and how many tokens were ever remembered
 //   kv       (store, key) -> version, value
 //   tokens   (store, number modulo tokens_remembered) -> number, token, outcome: a ring

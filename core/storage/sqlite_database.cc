@@ -157,12 +157,6 @@ SqliteStatement::~SqliteStatement() { (void)sqlite3_finalize(statement_); }
 SqliteStatement::SqliteStatement(SqliteStatement&& other) noexcept
     : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
 
-SqliteStatement& SqliteStatement::operator=(SqliteStatement&& other) noexcept {
-  std::swap(database_, other.database_);
-  std::swap(statement_, other.statement_);
-  return *this;
-}
-
 SqliteStatement& SqliteStatement::bind(int parameter, std::uint64_t value) {
   CHECK(sqlite3_bind_int64(statement_, parameter, static_cast<sqlite3_int64>(value)) == SQLITE_OK);
   return *this;

@@ -4,13 +4,14 @@
 //
 // Errors of all calls: corrupt (the message names file and offset where a checksum failed),
 // no_space (the transaction is to be rolled back, and then the connection is as before), io_error.
-// The fiber may be killed inside any call: it unwinds from there, and all connections to these files
-// are of no use any more.
+// The fiber may be killed inside any call: it unwinds from there, and all connections to these
+// files are of no use any more.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/base/bytes.h"
 #include "core/base/result.h"
@@ -82,7 +83,11 @@ class SqliteStatement {
   SqliteStatement() = default;
   ~SqliteStatement();
   SqliteStatement(SqliteStatement&& other) noexcept;
-  SqliteStatement& operator=(SqliteStatement&& other) noexcept;
+  SqliteStatement& operator=(SqliteStatement&& other) noexcept {
+    std::swap(database_, other.database_);
+    std::swap(statement_, other.statement_);
+    return *this;
+  }
 
   // The nth parameter, from 1. Neither suspends. Bytes stay where they are until reset().
   SqliteStatement& bind(int parameter, std::uint64_t value);

@@ -1,5 +1,5 @@
-// SQLite over our Disk: what is durable when, how damage shows, and what a fiber leaves that dies in
-// there.
+// SQLite over our Disk: what is durable when, how damage shows, and what a fiber leaves that dies
+// in there.
 #include "core/storage/sqlite_vfs.h"
 
 #include <gtest/gtest.h>
@@ -307,7 +307,7 @@ TEST_F(SqliteVfsTest, AFailedWriteOrReadIsAnErrorOfTheDisk) {
 // rest is whole. The sanitizers see that nothing is leaked.
 TEST(SqliteVfsDeathOfAFiberTest, AFiberMayDieAnywhere) {
   std::map<std::uint64_t, int> found;  // How many transactions survived -> how often.
-  for (Duration at{}; at < 12ms; at += 197us) {
+  for (Duration at{}; at < 12ms; at += 397us) {
     OneMachine machine(static_cast<std::uint64_t>(at.count()));
     machine.set_losses({.lose_all_per_million = 300'000,
                         .lose_write_per_million = 300'000,
