@@ -3,8 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
-#include <utility>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -30,15 +28,28 @@ class TokenIndex {
   // For loading: the tokens are added from this number on. REQUIRES: none was added.
   void begin_at(std::uint64_t number);
   std::uint64_t next() const { return next_; }
-  std::uint64_t count() const { return by_hash_.size(); }
+  std::uint64_t count() const { return count_; }
 
  private:
+  struct Cell {
+    std::uint64_t hash = 0;
+    std::uint64_t number_plus_1 = 0;  // 0: empty.
+  };
+
   std::uint64_t& slot(std::uint64_t number);
+  std::size_t home_of(std::uint64_t hash) const { return hash & (cells_.size() - 1); }
+  std::size_t after(std::size_t cell) const { return (cell + 1) & (cells_.size() - 1); }
+  void insert(std::uint64_t hash, std::uint64_t number);
+  void erase(std::uint64_t hash, std::uint64_t number);
+  void grow();
 
   std::uint64_t limit_;
   std::uint64_t next_ = 0;
+  std::uint64_t count_ = 0;
   std::vector<std::uint64_t> hashes_;  // By number modulo limit_; grows to that size.
-  std::set<std::pair<std::uint64_t, std::uint64_t>> by_hash_;  // (hash, number).
+  // A table by hash, its size a power of two, at most half full: a token is in the first free cell
+  // from its home on.
+  std::vector<Cell> cells_;
 };
 
 }  // namespace keelson::kv
