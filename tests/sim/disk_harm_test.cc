@@ -371,7 +371,7 @@ TEST_F(DiskHarmTest, FaultsOfOneKindDoNotDisturbTheDrawsOfOthers) {
 TEST(FileHarmTest, EachByteIsHarmedUntilItIsDurablyOverwritten) {
   Choices choices(12);
   ChoiceStream& draw = choices.stream("test");
-  for (int round = 0; round < 100; ++round) {
+  for (int round = 0; round < 25; ++round) {
     FileImage image(std::make_shared<std::uint64_t>(0));
     std::string seen, durable;  // "x" is harmed, "." is not.
     std::vector<std::pair<std::uint64_t, std::string>> copies;
