@@ -101,7 +101,10 @@ void LogTap::read_on(std::uint32_t number, Segment& segment) {
     const auto batch = wal_format::read_batch(BytesView(segment.image).substr(segment.read_to),
                                               {segment.salt, number, segment.read_to});
     if (!batch) return;
-    if (!batch->payload.empty()) ++batches_;  // Not a seal.
+    if (!batch->payload.empty()) {  // Not a seal.
+      ++batches_;
+      last_batch_ = {wal_format::segment_path(number), segment.read_to};
+    }
     if (!tell(batch->payload)) {
       report_.fail("log format", "unreadable record",
                    fmt::format("{} synced a batch at {} of segment {} that does not follow the "

@@ -38,6 +38,12 @@ class LogTap : public sim::DiskTap {
   // For the proof that it still looks: without seals, and without what a segment says again.
   std::uint64_t batches() const { return batches_; }
   std::uint64_t records() const { return records_; }
+  // Where the last batch that says anything begins: rot from there on may look like a tear.
+  struct Place {
+    std::string path;
+    std::uint64_t offset = 0;
+  };
+  const Place& last_batch() const { return last_batch_; }
   // Of any file of the log, seals included.
   std::uint64_t syncs() const { return syncs_; }
 
@@ -61,6 +67,7 @@ class LogTap : public sim::DiskTap {
   std::uint64_t batches_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t syncs_ = 0;
+  Place last_batch_;
 };
 
 }  // namespace keelson::scenarios

@@ -17,6 +17,7 @@
 #include "scenarios/disturbances.h"
 #include "scenarios/fault_budget.h"
 #include "scenarios/fault_plan.h"
+#include "sim/disk_harm.h"
 #include "sim/machine.h"
 #include "sim/world.h"
 
@@ -39,6 +40,8 @@ struct NemesisTargets {
   std::function<void(std::size_t node)> on_wiped;
   // Whether a node that was harmed holds again what it had promised. Without it, none ever does.
   FaultBudget::IsWhole is_whole;
+  // Where in its log the node can tell rot from a tear: in this file, before this offset.
+  std::function<std::pair<std::string, std::uint64_t>(std::size_t node)> log_at_rest;
   // How many writes of the node's log have become durable so far.
   std::function<std::uint64_t(std::size_t node)> log_syncs;
 };
@@ -100,6 +103,7 @@ class Nemesis {
   bool begin_on_disks(const FaultAction& action);
   bool end_on_disks(const FaultAction& action);
   void rot(const FaultAction& action);
+  bool rot_in_log(std::size_t node, sim::HarmKind kind);
   void misdirect(const FaultAction& action);
   void wipe(std::size_t node);
   bool is_fragile(std::size_t node);

@@ -1,5 +1,7 @@
 // What the nemesis does to disks: errors, no space, and harm within the fault budget.
 // Tested by tests/scenarios/nemesis_test.cc.
+#include <algorithm>
+
 #include "scenarios/nemesis.h"
 #include "sim/sim_disk.h"
 
@@ -66,13 +68,30 @@ bool Nemesis::end_on_disks(const FaultAction& action) {
 void Nemesis::rot(const FaultAction& action) {
   const std::size_t position = action.targets[0];
   if (!budget_.may_harm(position)) return;
-  const auto harm =
-      node(position).disk().harm(rot_of(action), std::string(kFilePlaces[action.place]));
-  if (!harm) return;
+  const std::string place(kFilePlaces[action.place]);
+  const bool is_done = place == "wal/"
+                           ? rot_in_log(position, rot_of(action))
+                           : node(position).disk().harm(rot_of(action), place).has_value();
+  if (!is_done) return;
   budget_.harmed(position);
   states_[position].may_fail = true;
   if (!is_fragile(position)) node(position).crash();
   later(action.duration, [this, position] { start_if_free(position); });
+}
+
+// Not in the last batch of the log, nor behind it: rot there looks like a tear, and a node that takes
+// it for one forgets in silence (core/storage/wal.h says so).
+bool Nemesis::rot_in_log(std::size_t position, HarmKind kind) {
+  if (!targets_.log_at_rest) return false;
+  const auto [path, end] = targets_.log_at_rest(position);
+  if (end == 0) return false;
+  sim::ChoiceStream& chance = world_.choices().stream("nemesis/rot");
+  const std::uint64_t offset = chance.choose(end);
+  const std::uint64_t most = kind == HarmKind::flipped_bits ? 2 : sim::kSectorBytes;
+  return node(position)
+      .disk()
+      .harm_at(kind, path, offset, std::min<std::uint64_t>(most, end - offset))
+      .has_value();
 }
 
 void Nemesis::misdirect(const FaultAction& action) {

@@ -193,8 +193,9 @@ void RaftChecks::on_applied(NodeId node, GroupId id, raft::LogIndex index, raft:
   Group& group = groups_[id];
   Member& member = members_[{node, id}];
   const raft::LogIndex next = member.last_applied.next();
-  // A restart begins at an earlier state, whichever of them was durable; it cannot skip anything.
-  const bool in_order = index == next || (member.has_restarted && index < next);
+  // A restart begins at whichever state has survived: an earlier one, or one of a transaction whose
+  // end the node did not live to tell. That it has skipped nothing, its digest must show.
+  const bool in_order = index == next || member.has_restarted;
   if (!in_order) {
     report_.fail("state machine safety", "applied out of order",
                  fmt::format("{} applied index {} of {} where {} was next", to_string(node),

@@ -188,11 +188,17 @@ Result<void> StateStore::install(GroupId group, const raft::SnapshotId& id,
   {
     const FiberLock::Hold hold(parts_->main_lock_);
     Stager stager(*parts_, group);
-    TRY(const std::optional<Staging> staging, stager.load());
+    TRY(std::optional<Staging> staging, stager.load());
     CHECK(staging && staging->id == id && staging->has_end);
     const GroupState* const before = parts_->find(group);
     CHECK(before == nullptr || before->label.index <= label.index);
     TRY(raft::Configuration configuration, raft::decode_configuration(staging->configuration));
+    // No entry has changed the founders' configuration, which the sender knows and its state does
+    // not.
+    if (configuration.members.empty()) {
+      configuration = label.configuration;
+      staging->configuration = raft::encode(configuration);
+    }
     const raft::StateLabel its_label{.index = staging->id.index,
                                      .term = staging->id.term,
                                      .configuration = std::move(configuration)};

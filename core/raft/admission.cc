@@ -15,6 +15,14 @@ constexpr std::uint64_t kLagMax = 16;
 
 }  // namespace
 
+// Asked of replies alone: they are what majorities are made of. A request is judged by its term, and
+// by nothing else: to a node that is catching up, today's leader may be a member it has not read of.
+bool RaftNode::speaks_for_another(const Group& group, NodeId id, Incarnation incarnation) {
+  const auto& members = group.core.configuration().members;
+  const auto member = members.find(id);
+  return member != members.end() && member->second.incarnation != incarnation;
+}
+
 void RaftNode::note_stranger(Group& group, NodeId id, Incarnation incarnation) {
   SOMETIMES(env_.marks, "raft: message of another data directory refused");
   if (group.core.role() != Role::leader) return;

@@ -260,6 +260,12 @@ Term term_of(const Message& message) {
   return std::visit([](const auto& body) { return body.term; }, message);
 }
 
+bool is_reply(const Message& message) {
+  return std::holds_alternative<RequestVoteReply>(message) ||
+         std::holds_alternative<AppendEntriesReply>(message) ||
+         std::holds_alternative<InstallSnapshotReply>(message);
+}
+
 std::string describe(const Message& message) { return std::visit(Describer{}, message); }
 
 void encode(const Message& message, Bytes& out) {

@@ -80,6 +80,8 @@ using Message = std::variant<RequestVote, RequestVoteReply, AppendEntries, Appen
                              InstallSnapshot, InstallSnapshotReply>;
 
 Term term_of(const Message& message);
+// Whether it answers another, and may be counted for a majority.
+bool is_reply(const Message& message);
 
 struct Outgoing {
   NodeId to;

@@ -238,9 +238,7 @@ void RaftNode::receive(NodeId from, Incarnation incarnation, GroupId group_id,
   const auto found = groups_.find(group_id);
   if (found == groups_.end()) return;
   Group& group = *found->second;
-  const auto& members = group.core.configuration().members;
-  const auto member = members.find(from);
-  if (member != members.end() && member->second.incarnation != incarnation) {
+  if (is_reply(message) && speaks_for_another(group, from, incarnation)) {
     return note_stranger(group, from, incarnation);
   }
   group.core.step(from, message, env_.clock.now());

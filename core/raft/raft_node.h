@@ -94,7 +94,7 @@ class RaftNode {
   // Ends all loops at once. Callers that wait get timed_out: what they asked for may yet happen.
   void stop();
 
-  // Takes a message from a peer; of an unknown group it is ignored, and so is one from a data
+  // Takes a message from a peer; of an unknown group it is ignored, and so is a reply from a data
   // directory other than the member's: that node has forgotten what it promised. It is admitted anew
   // as a learner, and as a voter when it has caught up. Never suspends.
   void receive(NodeId from, Incarnation incarnation, GroupId group, const Message& message);
@@ -200,6 +200,7 @@ class RaftNode {
   void look_for_space(bool ran_out);
 
   // admission.cc
+  static bool speaks_for_another(const Group& group, NodeId id, Incarnation incarnation);
   void note_stranger(Group& group, NodeId id, Incarnation incarnation);
   void promote_if_caught_up(Group& group, NodeId id);
 

@@ -98,6 +98,7 @@ class StateMachine {
   virtual Result<void> stage(GroupId group, const SnapshotId& id, const SnapshotChunk& chunk) = 0;
 
   // Puts the staged snapshot in the place of the group's state: atomic, and durable when it returns.
+  // A snapshot of before any entry of configuration takes the label's.
   // REQUIRES: all chunks are staged; the group's label is not beyond it. Suspends. Errors: corrupt
   // (the whole fails its checksum: what was staged is dropped), no_space, io_error.
   virtual Result<void> install(GroupId group, const SnapshotId& id, const StateLabel& label) = 0;
