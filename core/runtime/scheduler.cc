@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/runtime/task_group.h"
 
 namespace keelson {
 
@@ -91,6 +92,8 @@ void Scheduler::forget(Fiber& fiber) {
 }
 
 void Scheduler::kill(Fiber& fiber) {
+  // One that never ran has nothing that would let go of its group.
+  if (fiber.group_ != nullptr && fiber.state_ == Fiber::State::fresh) fiber.group_->let_go(fiber);
   fiber.kill();
   forget(fiber);
 }

@@ -35,7 +35,6 @@ void TaskGroup::let_go(Fiber& fiber) {
 
 void TaskGroup::kill(Fiber& fiber) {
   CHECK(fiber.group_ == this);
-  if (fiber.state_ == Fiber::State::fresh) let_go(fiber);  // Its body will never run.
   scheduler_.kill(fiber);
 }
 

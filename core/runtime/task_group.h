@@ -31,6 +31,8 @@ class TaskGroup {
   std::size_t size() const { return fibers_.size(); }
 
  private:
+  friend class Scheduler;
+
   void let_go(Fiber& fiber);
 
   Scheduler& scheduler_;

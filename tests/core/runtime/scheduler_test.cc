@@ -76,6 +76,13 @@ TEST_F(SchedulerTest, AWaitEndsByNotificationOrByItsDeadline) {
   EXPECT_EQ(notified, (std::vector<bool>{false, true}));
 }
 
+TEST_F(SchedulerTest, KillAllTakesAFiberThatNeverRanOutOfItsGroup) {
+  TaskGroup group(scheduler_);
+  group.spawn("never", [] { ADD_FAILURE() << "it ran"; });
+  scheduler_.kill_all();
+  EXPECT_EQ(group.size(), 0u);
+}
+
 TEST_F(SchedulerTest, KillAllUnwindsYoungestFirstAndRunsDestructors) {
   struct Note {
     std::string& order;
