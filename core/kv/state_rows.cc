@@ -38,6 +38,7 @@ Result<std::optional<VersionedValue>> StateStore::Parts::find_value(std::uint64_
 
 Result<void> StateStore::Parts::put(std::uint64_t store, BytesView key, std::uint64_t version,
                                     BytesView value) {
+  CHECK(store > 0);
   return put_.bind(1, store).bind(2, key).bind(3, version).bind(4, value).run();
 }
 
@@ -50,6 +51,7 @@ Result<void> StateStore::Parts::put_token(std::uint64_t store, std::uint64_t num
 Result<void> StateStore::Parts::save_group(GroupId id, std::uint64_t store, raft::LogIndex index,
                                            raft::Term term, BytesView configuration,
                                            std::uint64_t digest, std::uint64_t tokens) {
+  CHECK(store > 0);
   save_group_.bind(1, id.value).bind(2, store).bind(3, index.value).bind(4, term.value);
   return save_group_.bind(5, configuration).bind(6, digest).bind(7, tokens).run();
 }
@@ -75,6 +77,8 @@ Result<TokenIndex> StateStore::Parts::load_tokens(std::uint64_t store, std::uint
 Result<std::optional<std::uint64_t>> StateStore::Parts::sweep(std::uint64_t rows) {
   if (garbage_.empty()) return std::optional<std::uint64_t>();
   const std::uint64_t store = garbage_.front();
+  CHECK(rows > 0);
+  for (const auto& [id, group] : groups_) CHECK(group.store != store);  // Nobody refers to it.
   nth_key_.bind(1, store).bind(2, rows);
   TRY(const bool has_more, nth_key_.step());
   const Bytes first_kept = has_more ? Bytes(nth_key_.bytes(0)) : Bytes();
@@ -103,6 +107,7 @@ Result<std::vector<std::pair<GroupId, raft::LogStart>>> StateStore::make_durable
     labels.push_back({id, {.index = group.label.index, .term = group.label.term}});
   }
   const FiberLock::Hold one_checkpoint(parts_->checkpoint_lock_);
+  CHECK(parts_->checkpointer_ != nullptr);
   TRY(parts_->files_->sync_wal());
   // All of it is durable now. What follows makes the -wal file shorter, and is not needed.
   if (const auto shortened = parts_->shorten_wal(); !shortened) {

@@ -63,6 +63,7 @@ class StateStore::OpenSnapshot final : public raft::Snapshot {
                                 .is_last = part_ == Part::end && size == ready_.size(),
                                 .data = ready_.substr(0, size)};
     ready_.erase(0, size);
+    CHECK(last_->is_last == (part_ == Part::end && ready_.empty()));
     return *last_;
   }
 

@@ -72,6 +72,7 @@ class StateStore::Stager {
 
   // Inside a transaction, as all that follows.
   Result<void> save(const Staging& staging) {
+    CHECK(staging.store > 0 && staging.next_chunk > 0);
     SqliteStatement& row = parts_.save_staging_;
     const Bytes progress = encode_progress(staging);
     row.bind(1, group_.value).bind(2, staging.id.number).bind(3, staging.id.index.value);
@@ -87,6 +88,7 @@ class StateStore::Stager {
 
   // Puts the records that end in this chunk into the store.
   Result<void> take(Staging& staging, BytesView data, bool is_last) {
+    CHECK(!staging.has_end);
     Bytes joined;
     BytesView bytes = data;
     if (!staging.rest.empty()) {

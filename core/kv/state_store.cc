@@ -62,6 +62,7 @@ class StateStore::Application {
     }
     parts_.forget_garbage(swept);
     advance_groups();
+    CHECK(results.size() == entries.size());
     return results;
   }
 
@@ -182,6 +183,7 @@ class StateStore::Application {
   // The oldest token makes room, by its place in the ring: age is the order of the log, so all
   // nodes forget the same one.
   Result<void> remember(GroupState& group, const Bytes& token, const BatchOutcome& outcome) {
+    CHECK(!token.empty());
     const std::uint64_t number = group.tokens.next();
     const std::uint64_t forgotten = group.tokens.add(TokenIndex::hash_of(token), number);
     remembered_.push_back({&group, number, forgotten});
@@ -208,6 +210,7 @@ class StateStore::Application {
   void advance_groups() {
     for (auto& [id, ahead] : ahead_) {
       GroupState& group = parts_.groups_.at(id);
+      CHECK(group.store == ahead.store && group.label.index < ahead.index);
       group.label.index = ahead.index;
       group.label.term = ahead.term;
       group.digest = ahead.digest;

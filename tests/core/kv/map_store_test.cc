@@ -1,4 +1,4 @@
-#include "core/kv/map_store.h"
+#include "tests/core/kv/map_store.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/kv/batch.h"
-#include "core/kv/map_store.h"
+#include "tests/core/kv/map_store.h"
 #include "core/kv/state_store.h"
 #include "core/raft/messages.h"
 

@@ -1,5 +1,5 @@
-// The state store is the model, whatever batches it is given, whenever it is restarted, loses power,
-// or is replaced by a snapshot of itself.
+// The state store is the model, whatever batches it is given, whenever it is restarted, loses
+// power, or is replaced by a snapshot of itself.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 

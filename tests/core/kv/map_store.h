@@ -1,6 +1,6 @@
-// MapStore: the state machine that a group replicates: an ordered map in memory, and the memory of
-// which batches were applied. The same entries in the same order give the same state and outcomes
-// on every node: it knows no clock, no chance and no iteration order but that of keys and the log.
+// MapStore: what core/kv/state_store.h keeps of a group, as a map in memory: slow in no way but to
+// restart, simple, and never used but to compare with. The same entries in the same order give the
+// same state and outcomes.
 #pragma once
 
 #include <cstdint>

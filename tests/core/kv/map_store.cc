@@ -1,5 +1,5 @@
 // Tested by tests/core/kv/map_store_test.cc.
-#include "core/kv/map_store.h"
+#include "tests/core/kv/map_store.h"
 
 #include <utility>
 
