@@ -1,6 +1,8 @@
 #include "scenarios/catalogue.h"
 
 #include "scenarios/canary.h"
+#include "scenarios/disk_storms.h"
+#include "scenarios/lost_disks.h"
 #include "scenarios/probe_bounds.h"
 #include "scenarios/storms.h"
 
@@ -9,6 +11,8 @@ namespace keelson::scenarios {
 const std::vector<Scenario>& all_scenarios() {
   static const std::vector<Scenario> scenarios = [] {
     std::vector<Scenario> all = storms();
+    for (Scenario& scenario : disk_storms()) all.push_back(std::move(scenario));
+    all.push_back(lost_disks());
     all.push_back(probe_bounds());
     all.push_back(canary());
     return all;

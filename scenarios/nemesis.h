@@ -61,6 +61,9 @@ class Nemesis {
   // Does this too, now; nothing once the plan is over. REQUIRES: start() was called.
   void strike(const FaultAction& action);
 
+  // The node loses its disk now, whatever the budget says, and is started again with an empty one.
+  void lose_disk(std::size_t node);
+
   // Ends the plan: every link, disk and machine is well, every node runs, conditions are healthy.
   // Clocks keep their drift. Nothing goes wrong afterwards.
   void heal_everything();

@@ -1,9 +1,12 @@
 // What the nemesis does to disks: errors, no space, and harm within the fault budget.
 // Tested by tests/scenarios/nemesis_test.cc.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "scenarios/nemesis.h"
 #include "sim/sim_disk.h"
+#include "sim/world.h"
 
 namespace keelson::scenarios {
 
@@ -115,6 +118,14 @@ void Nemesis::wipe(std::size_t position) {
   budget_.harmed(position);
   states_[position].fragile_until_sync.reset();
   if (targets_.on_wiped) targets_.on_wiped(position);
+}
+
+void Nemesis::lose_disk(std::size_t position) {
+  world_.trace().note(fmt::format("nemesis: n{} loses its disk", position + 1));
+  keep_down(position);
+  node(position).kill();
+  wipe(position);
+  later(std::chrono::milliseconds(20), [this, position] { let_up(position); });
 }
 
 bool Nemesis::is_fragile(std::size_t position) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "scenarios/http_client.h"
 #include "scenarios/words.h"
@@ -32,7 +33,7 @@ Storm::Storm(RunContext& context, StormOptions options)
       raft_checks_(context.report) {
   cluster_ = std::make_unique<Cluster>(context_.world, config_.peers.size(), config_, this);
   for (std::size_t i = 0; i < cluster_->size(); ++i) core_.push_back(i);
-  to_be_admitted_.resize(cluster_->size());
+  was_wiped_.resize(cluster_->size());
   wire_tap_ = std::make_unique<WireTap>(context_.world, GroupId(0), raft_checks_, claim_,
                                         context_.report);
   add_oracles();
@@ -78,9 +79,7 @@ NemesisTargets Storm::nemesis_targets() {
   targets.on_wiped = [this](std::size_t node) {
     log_taps_[node]->on_wiped();
     raft_checks_.on_wiped(NodeId(node + 1));
-    for (std::size_t group = 0; group < config_.group_count; ++group) {
-      to_be_admitted_[node].insert(GroupId(group));
-    }
+    was_wiped_[node] = true;
   };
   targets.is_whole = [this](std::size_t node) { return is_whole(node); };
   targets.log_at_rest = [this](std::size_t node) {
@@ -168,9 +167,6 @@ void Storm::on_applied(const sim::Machine& machine, GroupId group, const raft::E
   const auto configuration = raft::decode_configuration(entry.data);
   CHECK(configuration.has_value());
   latest = {entry.index, *configuration};
-  for (std::size_t node = 0; node < to_be_admitted_.size(); ++node) {
-    if (latest.configuration.is_voter(NodeId(node + 1))) to_be_admitted_[node].erase(group);
-  }
 }
 
 void Storm::on_installed(const sim::Machine& machine, GroupId group,
@@ -184,7 +180,22 @@ void Storm::on_state(const sim::Machine& machine, GroupId group, raft::LogIndex 
 }
 
 bool Storm::is_whole(std::size_t node) {
-  return to_be_admitted_[node].empty() && !cluster_->machine(node + 1).disk().is_harmed();
+  return is_admitted(node) && !cluster_->machine(node + 1).disk().is_harmed();
+}
+
+// Whether the node is a voter of every group, by what was committed, with the disk that it has now.
+bool Storm::is_admitted(std::size_t node) {
+  if (!was_wiped_[node]) return true;
+  const auto identity = cluster_->machine(node + 1).disk().read_visible("IDENTITY");
+  if (!identity) return false;
+  for (std::size_t number = 0; number < config_.group_count; ++number) {
+    const auto& members = configurations_[GroupId(number)].configuration.members;
+    const auto member = members.find(NodeId(node + 1));
+    if (member == members.end() || !member->second.is_voter) return false;
+    const auto line = fmt::format("incarnation {:016x}\n", member->second.incarnation.value);
+    if (identity->find(line) == Bytes::npos) return false;
+  }
+  return true;
 }
 
 // True asks for a new disk: what is durable cannot be used any more, and the node says so.

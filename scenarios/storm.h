@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "scenarios/cluster.h"
@@ -88,6 +87,7 @@ class Storm : public ApplyObserver {
   NemesisTargets nemesis_targets();
   bool node_ended(std::size_t node, sim::EndReason reason, const std::string& why);
   bool is_whole(std::size_t node);
+  bool is_admitted(std::size_t node);
   bool core_has_converged();
   void compare_contents();
   bool core_serves(Env& env);
@@ -114,8 +114,7 @@ class Storm : public ApplyObserver {
     raft::Configuration configuration;
   };
   std::map<GroupId, Committed> configurations_;
-  // By node: the groups in which it must be admitted anew, since it was given another disk.
-  std::vector<std::set<GroupId>> to_be_admitted_;
+  std::vector<bool> was_wiped_;  // By node: it must be admitted anew, with its new disk.
   std::size_t reigns_seen_ = 0;
   sim::TrueTime rage_ends_;
   std::vector<std::size_t> core_;     // Positions of the nodes that are healed.

@@ -142,6 +142,11 @@ void RaftNode::install(Group& group, const ReceivedChunk& received) {
   env_.log.event("raft", fmt::format("{}: state replaced by the snapshot of {} at {}/{}",
                                      to_string(group.id), to_string(received.from),
                                      label.index.value, label.term.value));
+  // Entries may have come meanwhile up to the snapshot's last, and be on their way to the disk.
+  while (!group.core.may_install(received.message.id)) {
+    SOMETIMES(env_.marks, "raft: snapshot waited for the log");
+    (void)group.stable_changed.wait(Deadline::never());
+  }
   group.last_applied = label.index;
   ++snapshot_counts_.installed;
   group.core.snapshot_installed(received, label, env_.clock.now());

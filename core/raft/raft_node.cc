@@ -165,6 +165,7 @@ void RaftNode::finish_writes(std::vector<PendingWrite> writes) {
   for (PendingWrite& write : writes) {
     send_all(*write.group, write.after_sync);
     write.group->core.persisted(write.write, env_.clock.now());
+    write.group->stable_changed.notify_all();
     for (ReceivedChunk& chunk : write.chunks) {
       to_apply_.push_back({write.group, std::move(chunk)});
       to_apply_changed_.notify_one();

@@ -18,7 +18,8 @@ struct RaftNode::Group {
         random(env.random.stream("raft/" + to_string(group_id) + "/election")),
         last_applied(recovered.state.index),
         core(group_options, std::move(recovered), *random, env.marks, env.clock.now()),
-        applied_changed(env.scheduler), leader_changed(env.scheduler) {}
+        applied_changed(env.scheduler), stable_changed(env.scheduler),
+        leader_changed(env.scheduler) {}
 
   const GroupId id;
   const Options options;
@@ -33,6 +34,7 @@ struct RaftNode::Group {
   ReadToken last_token;
   ReadRounds read_rounds;
   WaitQueue applied_changed;
+  WaitQueue stable_changed;
 
   // What was last told to those who watch the leader.
   Role seen_role = Role::follower;
