@@ -87,6 +87,7 @@ class Nemesis {
     bool is_dead = false;                          // Left out of the healed core.
     bool is_down = false;                          // As the disturbances know it.
     bool may_fail = false;                         // Its disk was told to fail.
+    bool awaits_harm = false;                      // Its next write goes astray, when it comes.
     // The log of a node whose write went astray shows it only when more was written after it: until
     // so many syncs it is not ended, lest it forget in silence.
     std::optional<std::uint64_t> fragile_until_sync;
@@ -109,6 +110,7 @@ class Nemesis {
   bool rot_in_log(std::size_t node, sim::HarmKind kind);
   void misdirect(const FaultAction& action);
   void wipe(std::size_t node);
+  bool is_whole(std::size_t node);
   bool is_fragile(std::size_t node);
   void begin_on_parts(const FaultAction& action);
   void end_on_parts(const FaultAction& action);

@@ -103,6 +103,7 @@ void Nemesis::misdirect(const FaultAction& action) {
   budget_.harmed(position);
   NodeState& state = states_[position];
   state.may_fail = true;
+  state.awaits_harm = true;
   // One batch goes astray, a seal or another batch follows, and that is durable.
   constexpr std::uint64_t kSyncsUntilSeen = 4;
   if (kFilePlaces[action.place] == "wal/") {
@@ -117,7 +118,15 @@ void Nemesis::wipe(std::size_t position) {
   world_.ledger().effective("disk.wiped");
   budget_.harmed(position);
   states_[position].fragile_until_sync.reset();
+  states_[position].awaits_harm = false;
   if (targets_.on_wiped) targets_.on_wiped(position);
+}
+
+// What was armed counts as done, until there is something that can be undone.
+bool Nemesis::is_whole(std::size_t position) {
+  NodeState& state = states_[position];
+  if (node(position).disk().is_harmed()) state.awaits_harm = false;
+  return !state.awaits_harm && targets_.is_whole && targets_.is_whole(position);
 }
 
 void Nemesis::lose_disk(std::size_t position) {

@@ -87,10 +87,8 @@ void RaftNode::finish_applying(const Committed& committed, Bytes result) {
 }
 
 void RaftNode::end_with_damaged_state(const Error& error) {
-  if (error.code == ErrorCode::corrupt) {
-    if (auto aside = state_machine_.set_aside(); !aside) {
-      env_.log.event("raft", "the damaged state cannot be put aside: " + aside.error().message);
-    }
+  if (auto aside = state_machine_.set_aside(); !aside) {
+    env_.log.event("raft", "the damaged state cannot be put aside: " + aside.error().message);
   }
   env_.process.fail_stop("the state cannot be used: " + error.message);
   CHECK(false && "fail_stop has returned");

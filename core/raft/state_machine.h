@@ -103,7 +103,7 @@ class StateMachine {
   // (the whole fails its checksum: what was staged is dropped), no_space, io_error.
   virtual Result<void> install(GroupId group, const SnapshotId& id, const StateLabel& label) = 0;
 
-  // After `corrupt`: puts what is damaged aside, durably, so that the next start finds an empty
+  // After `corrupt` or `io_error`: puts what is damaged aside, durably, so that the next start finds an empty
   // state, which the log or a snapshot fills again. Suspends. Errors: io_error.
   virtual Result<void> set_aside() = 0;
 };
