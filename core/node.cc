@@ -254,8 +254,7 @@ Result<void> Node::open_state(Deadline deadline) {
   options.chunk_bytes = config_.snapshot_chunk_bytes;
   options.cache_bytes = config_.state_cache_bytes;
   auto opened = kv::StateStore::open(env_, options, deadline);
-  if (!opened && (opened.error().code == ErrorCode::corrupt ||
-                  opened.error().code == ErrorCode::io_error)) {
+  if (!opened && opened.error().code == ErrorCode::corrupt) {
     SOMETIMES(env_.marks, "node: damaged state put aside");
     env_.log.event("node", "puts the damaged state aside: " + opened.error().message);
     TRY(kv::StateStore::set_aside(env_, options, deadline));

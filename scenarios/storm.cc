@@ -203,18 +203,19 @@ bool Storm::node_ended(std::size_t node, sim::EndReason reason, const std::strin
   const sim::TrueTime now = context_.world.now();
   const std::string& failure = cluster_->start_failure(node + 1);
   const bool excused = nemesis_->may_fail(node);
+  const bool is_harmed = cluster_->machine(node + 1).disk().is_harmed();
   if (reason == sim::EndReason::fail_stopped) {
     context_.report.count("node: ended itself when its disk failed", 1);
     if (!excused) {
       context_.report.fail("node end", "fail stop",
                            fmt::format("n{} ended itself: {}", node + 1, why), now);
     }
+    return is_harmed && why.find("cannot be read") != std::string::npos;
   }
   if (failure.empty()) return false;
   if (!excused) {
     context_.report.fail("node end", "start", fmt::format("n{}: {}", node + 1, failure), now);
   }
-  const bool is_harmed = cluster_->machine(node + 1).disk().is_harmed();
   if (is_harmed) context_.report.count("node: refused to start on a harmed disk", 1);
   return is_harmed;
 }

@@ -50,7 +50,7 @@ struct Append {
 };
 
 Error malformed(const char* what) {
-  return {ErrorCode::corrupt, std::string("snapshot: ") + what};
+  return {ErrorCode::invalid_argument, std::string("snapshot: ") + what};
 }
 
 Result<Record> parse_header(BytesView body) {

@@ -41,7 +41,7 @@ void decode_progress(BytesView bytes, Staging& staging) {
 }
 
 Error malformed(std::string_view what) {
-  return {ErrorCode::corrupt, fmt::format("snapshot: {}", what)};
+  return {ErrorCode::invalid_argument, fmt::format("snapshot: {}", what)};
 }
 
 }  // namespace

@@ -87,8 +87,12 @@ void RaftNode::finish_applying(const Committed& committed, Bytes result) {
 }
 
 void RaftNode::end_with_damaged_state(const Error& error) {
-  if (auto aside = state_machine_.set_aside(); !aside) {
-    env_.log.event("raft", "the damaged state cannot be put aside: " + aside.error().message);
+  // Only what is surely lost: after io_error the same state may be read at the next start, and what
+  // the log has forgotten is nowhere else on this node.
+  if (error.code == ErrorCode::corrupt) {
+    if (auto aside = state_machine_.set_aside(); !aside) {
+      env_.log.event("raft", "the damaged state cannot be put aside: " + aside.error().message);
+    }
   }
   env_.process.fail_stop("the state cannot be used: " + error.message);
   CHECK(false && "fail_stop has returned");
@@ -112,7 +116,7 @@ Result<void> RaftNode::stage_and_install(Group& group, const ReceivedChunk& rece
   TRY(std::uint64_t wanted, state_machine_.staged(group.id, id));
   if (chunk.number == wanted) {
     auto staged = state_machine_.stage(group.id, id, chunk);
-    if (!staged && staged.error().code != ErrorCode::corrupt) return staged;
+    if (!staged && staged.error().code != ErrorCode::invalid_argument) return staged;
     if (!staged) env_.log.event("raft", "a snapshot's chunk is refused: " + staged.error().message);
     if (staged) ++wanted;
   } else {
@@ -125,7 +129,7 @@ Result<void> RaftNode::stage_and_install(Group& group, const ReceivedChunk& rece
   }
   const StateLabel label{id.index, id.term, received.message.configuration};
   auto installed = state_machine_.install(group.id, id, label);
-  if (!installed && installed.error().code == ErrorCode::corrupt) {
+  if (!installed && installed.error().code == ErrorCode::invalid_argument) {
     env_.log.event("raft", "a snapshot is refused: " + installed.error().message);
     group.core.snapshot_staged(received, 0, env_.clock.now());
     return {};

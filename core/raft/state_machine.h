@@ -94,16 +94,18 @@ class StateMachine {
 
   // Keeps the chunk beside the state if it is the wanted one (another is ignored); the state does not
   // change. A chunk of another snapshot replaces what was staged. Suspends. Errors: no_space,
-  // io_error, corrupt (the chunk is no chunk, or belongs to no such snapshot).
+  // invalid_argument (the chunk is no chunk, or belongs to no such snapshot), io_error, corrupt (the
+  // state is damaged).
   virtual Result<void> stage(GroupId group, const SnapshotId& id, const SnapshotChunk& chunk) = 0;
 
   // Puts the staged snapshot in the place of the group's state: atomic, and durable when it returns.
   // A snapshot of before any entry of configuration takes the label's.
-  // REQUIRES: all chunks are staged; the group's label is not beyond it. Suspends. Errors: corrupt
-  // (the whole fails its checksum: what was staged is dropped), no_space, io_error.
+  // REQUIRES: all chunks are staged; the group's label is not beyond it. Suspends. Errors:
+  // invalid_argument (the whole fails its checksum: what was staged is dropped), no_space, io_error,
+  // corrupt (the state is damaged).
   virtual Result<void> install(GroupId group, const SnapshotId& id, const StateLabel& label) = 0;
 
-  // After `corrupt` or `io_error`: puts what is damaged aside, durably, so that the next start finds an empty
+  // After `corrupt`: puts what is damaged aside, durably, so that the next start finds an empty
   // state, which the log or a snapshot fills again. Suspends. Errors: io_error.
   virtual Result<void> set_aside() = 0;
 };
