@@ -150,6 +150,7 @@ class RaftChecks {
   void note_entry(Group& group, GroupId id, NodeId node, raft::LogIndex index, raft::Term term,
                   std::optional<std::uint64_t> hash, std::optional<raft::Term> previous_term,
                   sim::TrueTime now);
+  bool is_held_by_majority(GroupId group, const raft::LogStart& last) const;
   void check_was_applied(NodeId node, GroupId group, const raft::LogStart& last, const char* what,
                          sim::TrueTime now);
   void check_leader_has(const Group& group, GroupId id, NodeId leader, raft::Term leader_term,

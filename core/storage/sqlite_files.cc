@@ -75,9 +75,20 @@ Result<std::unique_ptr<SqliteFiles>> SqliteFiles::open(Disk& disk, std::string p
     TRY(files->database_.file, disk.open(files->path_, OpenMode::existing, deadline));
     TRY(files->wal_.file, disk.open(files->wal_.path, OpenMode::existing, deadline));
     TRY(files->learn_salt());
+    TRY(files->write_wal_again());
   }
   files->deadline_ = Deadline::never();
   return files;
+}
+
+Result<void> SqliteFiles::write_wal_again() {
+  TRY(const std::uint64_t size, wal_.file->size());
+  Bytes part(std::min<std::uint64_t>(size, 1 << 20), '\0');
+  for (std::uint64_t offset = 0; offset < size; offset += part.size()) {
+    TRY(const std::size_t count, wal_.file->pread(part, offset, deadline_));
+    TRY(wal_.file->pwrite(BytesView(part).substr(0, count), offset, deadline_));
+  }
+  return wal_.file->sync(deadline_);
 }
 
 // From the first page that is whole: a checkpoint may have left any of them torn.

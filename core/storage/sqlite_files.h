@@ -26,6 +26,10 @@
 // before any frame follows it: otherwise old frames, a part of them overwritten, could be recovered
 // as the latest.
 //
+// A SYNC THAT FAILED before this process began has left frames that reads show and nothing saves: a
+// sync now would say that they are durable, and they would go with the power. So the -wal file is
+// written again, as it is, when it is opened. What a checkpoint lost in the same way is still in it.
+//
 // A failed sync, and the death of a fiber inside a call, end the use of both files: every later
 // call fails at once and touches no Disk.
 #pragma once
@@ -122,6 +126,7 @@ class SqliteFiles {
 
   SqliteFiles(std::string path, BytesView unique);
   Result<void> learn_salt();
+  Result<void> write_wal_again();
   Result<void> check_page(std::span<const char> page, std::uint64_t offset);
   bool is_whole(std::span<const char> page, std::uint64_t offset) const;
   Result<void> gather(BytesView bytes, std::uint64_t offset);

@@ -350,7 +350,7 @@ TEST(SqliteVfsDeathOfAFiberTest, AFiberMayDieAnywhere) {
       }
     });
   }
-  EXPECT_GT(found.size(), 10u);
+  EXPECT_GT(found.size(), 5u);  // It died at many different places.
 }
 
 TEST_F(SqliteVfsTest, AfterTheDeathOfAFiberInACallNoOtherConnectionTouchesTheDisk) {
