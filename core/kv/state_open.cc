@@ -27,7 +27,7 @@ Result<void> remove_if_there(Disk& disk, const std::string& path, Deadline deadl
 
 }  // namespace
 
-// A database that has its name is complete, and has its -wal file: power may be lost at any step.
+// A database that has its name is complete, and has its -wal file and its mark: power may be lost at any step.
 Result<void> StateStore::Parts::make_if_missing(Deadline deadline) {
   Disk& disk = env_.disk;
   TRY(disk.create_directory(options_.folder, deadline));
@@ -46,6 +46,7 @@ Result<void> StateStore::Parts::make_if_missing(Deadline deadline) {
                            deadline));
   TRY(const auto wal, disk.open(path() + "-wal", OpenMode::create, deadline));
   TRY(wal->sync(deadline));
+  TRY(MarkFile::make(disk, mark_path(), deadline));
   TRY(disk.sync_directory(options_.folder, deadline));
   TRY(disk.rename(path() + ".new", path(), deadline));
   return disk.sync_directory(options_.folder, deadline);
@@ -56,6 +57,7 @@ Result<void> StateStore::Parts::open(Deadline deadline) {
   TRY(files_, SqliteFiles::open(env_.disk, path(), SqliteFiles::Purpose::use,
                                 env_.random.identifier(), deadline));
   files_->set_deadline(deadline);
+  TRY(mark_file_, MarkFile::open(env_.disk, mark_path(), deadline));
   // The first look recovers what the -wal file has.
   TRY(main_, SqliteDatabase::open(*files_, {.cache_bytes = options_.cache_bytes}));
   TRY(main_->execute(
@@ -63,7 +65,10 @@ Result<void> StateStore::Parts::open(Deadline deadline) {
   const FiberLock::Hold hold(main_lock_);
   TRY(prepare_statements());
   TRY(load());
-  TRY(checkpointer_, SqliteDatabase::open(*files_, {.cache_bytes = 64 * 1024}));
+  TRY(check_mark());
+  TRY(checkpointer_,
+      SqliteDatabase::open(*files_, {.cache_bytes = 64 * 1024,
+                                     .sync_wal = [this] { return sync_and_mark(); }}));
   // What the checkpointer learns of the -wal file it learns with its first transaction.
   TRY(SqliteStatement first, checkpointer_->prepare(sql::kLoadGarbage));
   TRY(const bool is_row, first.step());
@@ -131,6 +136,41 @@ Result<void> StateStore::Parts::load() {
   return {};
 }
 
+// A state that is before its mark has lost something, and may be mixed of several.
+Result<void> StateStore::Parts::check_mark() {
+  const DurabilityMark& mark = mark_file_->mark();
+  const auto damaged = [this](std::string_view what) {
+    return Error{ErrorCode::corrupt, fmt::format("{}: {}", mark_path(), what)};
+  };
+  if (mark.wal.frames > 0) {
+    TRY(const bool has_header, has_wal_header(*files_));
+    if (!has_header) {
+      return damaged(fmt::format("{} frames were durable in {}-wal, whose header at offset 0 fails "
+                                 "its checksum", mark.wal.frames, path()));
+    }
+    // Under another salt it was begun anew, for all of it had been copied.
+    const WalExtent found = wal_extent(*files_);
+    if (found.salt == mark.wal.salt && found.frames < mark.wal.frames) {
+      return damaged(fmt::format("{} frames were durable in {}-wal, and {} are whole",
+                                 mark.wal.frames, path(), found.frames));
+    }
+  }
+  for (const auto& [id, durable] : mark.groups) {
+    const GroupState* const group = find(id);
+    const raft::LogStart label =
+        group == nullptr ? raft::LogStart{}
+                         : raft::LogStart{.index = group->label.index, .term = group->label.term};
+    const std::uint64_t digest = group == nullptr ? 0 : group->digest;
+    if (label.index > durable.label.index) continue;
+    if (label == durable.label && digest == durable.digest) continue;
+    return damaged(fmt::format(
+        "{} was durable at index {} term {} with digest {:016x}, and {} has it at index {} term {} "
+        "with digest {:016x}", to_string(id), durable.label.index.value, durable.label.term.value,
+        durable.digest, path(), label.index.value, label.term.value, digest));
+  }
+  return {};
+}
+
 Result<std::unique_ptr<StateStore>> StateStore::open(Env& env, StateStoreOptions options,
                                                      Deadline deadline) {
   CHECK(options.tokens_remembered > 0);
@@ -142,7 +182,7 @@ Result<std::unique_ptr<StateStore>> StateStore::open(Env& env, StateStoreOptions
 
 // The database first: without its -wal file it would be an older state than was promised.
 Result<void> StateStore::set_aside(Env& env, const StateStoreOptions& options, Deadline deadline) {
-  for (const char* const name : {"/state.db", "/state.db-wal"}) {
+  for (const char* const name : {"/state.db", "/state.db-wal", "/DURABLE"}) {
     const std::string path = options.folder + name;
     auto renamed = env.disk.rename(path, path + ".damaged", deadline);
     if (!renamed && renamed.error().code != ErrorCode::not_found) return renamed;

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "core/base/check.h"
+#include "core/kv/state_mark.h"
 #include "core/kv/state_store.h"
 #include "core/kv/state_tokens.h"
+#include "core/kv/state_unsaved.h"
 #include "core/runtime/sync.h"
 #include "core/storage/sqlite_database.h"
 
@@ -45,7 +47,7 @@ class FiberLock {
   WaitQueue released_;
 };
 
-// What is kept in memory of a group: its row, as committed, and which tokens it remembers.
+// What is kept in memory of a group: its row, as applied, and which tokens it remembers.
 struct GroupState {
   explicit GroupState(std::uint64_t tokens_limit) : tokens(tokens_limit) {}
 
@@ -54,6 +56,7 @@ struct GroupState {
   Bytes configuration;  // The label's, encoded.
   std::uint64_t digest = 0;
   TokenIndex tokens;
+  bool is_saved = true;  // Its row in the database is this.
 };
 
 // How far a snapshot that arrives has come: a row of `staging`.
@@ -75,8 +78,8 @@ struct Staging {
 
 class StateStore::Parts {
  public:
-  // How many rows of garbage go with a transaction that applies entries, and with make_durable().
-  static constexpr std::uint64_t kSweptByApply = 32;
+  // How many rows of garbage go with a transaction that saves, and with make_durable().
+  static constexpr std::uint64_t kSweptBySave = 256;
   static constexpr std::uint64_t kSweptByCheckpoint = 512;
 
   Parts(Env& env, StateStoreOptions options)
@@ -90,6 +93,7 @@ class StateStore::Parts {
   Parts& operator=(const Parts&) = delete;
 
   std::string path() const { return options_.folder + "/state.db"; }
+  std::string mark_path() const { return options_.folder + "/DURABLE"; }
 
   // --- opening: state_open.cc ---
   Result<void> open(Deadline deadline);
@@ -108,6 +112,9 @@ class StateStore::Parts {
     CHECK(files_->wal_is_written() || files_->is_abandoned());
     return done;
   }
+  // Brings the database up to what was applied. Errors: no_space (nothing has changed).
+  Result<void> save();
+  Result<void> save_rows(std::uint64_t store, const UnsavedRows& rows);
   Result<std::optional<std::uint64_t>> find_version(std::uint64_t store, BytesView key);
   Result<std::optional<VersionedValue>> find_value(std::uint64_t store, BytesView key);
   Result<void> put(std::uint64_t store, BytesView key, std::uint64_t version, BytesView value);
@@ -129,6 +136,9 @@ class StateStore::Parts {
   Result<std::optional<std::uint64_t>> sweep(std::uint64_t rows);
   void forget_garbage(std::optional<std::uint64_t> store);
 
+  // Makes durable, and then marks as such, all that is committed: before a checkpoint copies it.
+  // REQUIRES: checkpoint_lock_ is held.
+  Result<void> sync_and_mark();
   // Copies the -wal file to the database file as far as readers let it, so that it begins anew.
   // REQUIRES: checkpoint_lock_ is held.
   Result<void> shorten_wal();
@@ -157,16 +167,19 @@ class StateStore::Parts {
   // For checkpoints, so that applying does not wait for their syncs.
   std::unique_ptr<SqliteDatabase> checkpointer_;
   FiberLock checkpoint_lock_;
+  std::unique_ptr<MarkFile> mark_file_;
   std::size_t open_snapshots_ = 0;
 
-  // As of the last commit.
+  // As of the last entry applied; what the database does not have of it.
   std::map<GroupId, GroupState> groups_;
+  Unsaved unsaved_;
   std::vector<std::uint64_t> garbage_;
   std::uint64_t next_store_ = 1;
 
  private:
   Result<void> prepare_statements();
   Result<void> load();
+  Result<void> check_mark();
 
   template <typename Visit>
   Result<void> walk_slots(std::uint64_t store, std::uint64_t from, std::uint64_t to,

@@ -14,6 +14,48 @@ const GroupState* StateStore::Parts::find(GroupId id) const {
   return found == groups_.end() ? nullptr : &found->second;
 }
 
+Result<void> StateStore::Parts::save() {
+  if (unsaved_.is_empty() && garbage_.empty() &&
+      std::all_of(groups_.begin(), groups_.end(),
+                  [](const auto& group) { return group.second.is_saved; })) {
+    return {};
+  }
+  std::optional<std::uint64_t> swept;
+  const auto done = in_transaction([&]() -> Result<void> {
+    for (const auto& [store, rows] : unsaved_.stores()) TRY(save_rows(store, rows));
+    TRY(swept, sweep(kSweptBySave));
+    for (const auto& [id, group] : groups_) {
+      if (group.is_saved) continue;
+      TRY(save_group(id, group.store, group.label.index, group.label.term, group.configuration,
+                     group.digest, group.tokens.next()));
+    }
+    return {};
+  });
+  if (!done) return done;
+  for (auto& [id, group] : groups_) group.is_saved = true;
+  unsaved_.clear();
+  forget_garbage(swept);
+  return {};
+}
+
+Result<void> StateStore::Parts::save_rows(std::uint64_t store, const UnsavedRows& rows) {
+  for (const auto& [key, value] : rows.content) {
+    if (value) {
+      TRY(put(store, key, value->version, value->value));
+    } else {
+      TRY(remove_.bind(1, store).bind(2, BytesView(key)).run());
+    }
+  }
+  // Of more than fit, only the newest have a place.
+  const std::size_t limit = options_.tokens_remembered;
+  for (std::size_t i = rows.tokens.size() - std::min(rows.tokens.size(), limit);
+       i < rows.tokens.size(); ++i) {
+    const UnsavedRows::Token& token = rows.tokens[i];
+    TRY(put_token(store, token.number, token.token, token.outcome));
+  }
+  return {};
+}
+
 Result<std::optional<std::uint64_t>> StateStore::Parts::find_version(std::uint64_t store,
                                                                      BytesView key) {
   find_version_.bind(1, store).bind(2, key);
@@ -103,18 +145,35 @@ void StateStore::Parts::forget_garbage(std::optional<std::uint64_t> store) {
 
 Result<std::vector<std::pair<GroupId, raft::LogStart>>> StateStore::make_durable() {
   std::vector<std::pair<GroupId, raft::LogStart>> labels;
+  {
+    const FiberLock::Hold hold(parts_->main_lock_);
+    TRY(parts_->save());
+  }
   for (const auto& [id, group] : parts_->groups_) {
     labels.push_back({id, {.index = group.label.index, .term = group.label.term}});
   }
   const FiberLock::Hold one_checkpoint(parts_->checkpoint_lock_);
   CHECK(parts_->checkpointer_ != nullptr);
-  TRY(parts_->files_->sync_wal());
+  TRY(parts_->sync_and_mark());
   // All of it is durable now. What follows makes the -wal file shorter, and is not needed.
   if (const auto shortened = parts_->shorten_wal(); !shortened) {
     if (shortened.error().code != ErrorCode::no_space) return shortened.error();
     SOMETIMES(parts_->env_.marks, "kv: no space for a checkpoint");
   }
   return labels;
+}
+
+Result<void> StateStore::Parts::sync_and_mark() {
+  CHECK(checkpoint_lock_.is_held());
+  DurabilityMark mark{.wal = wal_extent(*files_), .groups = {}};
+  for (const auto& [id, group] : groups_) {
+    if (group.label.index == raft::LogIndex()) continue;  // Nothing of it is committed yet.
+    mark.groups[id] = {.label = {.index = group.label.index, .term = group.label.term},
+                       .digest = group.digest};
+  }
+  TRY(files_->sync_wal());
+  if (mark == mark_file_->mark()) return {};
+  return mark_file_->write(mark);
 }
 
 Result<void> StateStore::Parts::shorten_wal() {

@@ -5,7 +5,8 @@
 
 namespace keelson::kv::sql {
 
-// A group's row carries what is replicated of it, and `store`, where its content is.
+// kv has row ids: without them a value of a kilobyte would not fit into a page of the index and would
+// take a page of its own. A group's row carries what is replicated of it, and `store`, where its content is.
 inline constexpr char kSchema[] = R"(
 CREATE TABLE groups(
   id INTEGER PRIMARY KEY, store INTEGER NOT NULL,
@@ -13,7 +14,7 @@ CREATE TABLE groups(
   digest INTEGER NOT NULL, tokens INTEGER NOT NULL);
 CREATE TABLE kv(
   store INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, value BLOB NOT NULL,
-  PRIMARY KEY(store, key)) WITHOUT ROWID;
+  UNIQUE(store, key));
 CREATE TABLE tokens(
   store INTEGER NOT NULL, slot INTEGER NOT NULL, number INTEGER NOT NULL, token BLOB NOT NULL,
   outcome BLOB NOT NULL, PRIMARY KEY(store, slot)) WITHOUT ROWID;
@@ -35,7 +36,9 @@ inline constexpr char kSaveGroup[] =
 
 inline constexpr char kFindVersion[] = "SELECT version FROM kv WHERE store=?1 AND key=?2";
 inline constexpr char kFindValue[] = "SELECT version, value FROM kv WHERE store=?1 AND key=?2";
-inline constexpr char kPut[] = "INSERT OR REPLACE INTO kv VALUES(?1,?2,?3,?4)";
+inline constexpr char kPut[] =
+    "INSERT INTO kv VALUES(?1,?2,?3,?4) "
+    "ON CONFLICT(store, key) DO UPDATE SET version=?3, value=?4";
 inline constexpr char kRemove[] = "DELETE FROM kv WHERE store=?1 AND key=?2";
 inline constexpr char kWalkContent[] =
     "SELECT key, version, value FROM kv WHERE store=?1 ORDER BY key";

@@ -192,6 +192,7 @@ Result<void> StateStore::install(GroupId group, const raft::SnapshotId& id,
     Stager stager(*parts_, group);
     TRY(std::optional<Staging> staging, stager.load());
     CHECK(staging && staging->id == id && staging->has_end);
+    TRY(parts_->save());  // Of the other groups; this one's is about to be replaced.
     const GroupState* const before = parts_->find(group);
     CHECK(before == nullptr || before->label.index <= label.index);
     TRY(raft::Configuration configuration, raft::decode_configuration(staging->configuration));
@@ -236,6 +237,7 @@ Result<void> StateStore::Parts::replace_group(GroupId id, const Staging& staging
   group.label = label;
   group.configuration = staging.configuration;
   group.digest = staging.digest;
+  group.is_saved = true;
   group.tokens = std::move(tokens);
   return {};
 }

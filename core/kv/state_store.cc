@@ -1,7 +1,6 @@
 // Applying and reading. Tested by tests/core/kv/state_store_test.cc.
 #include "core/kv/state_store.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "core/kv/batch.h"
@@ -25,54 +24,43 @@ BatchOutcome decode_outcome(BytesView bytes) {
           .version = read_u64(bytes.substr(5))};
 }
 
-namespace {
-
-// What a group is going to be when the transaction commits.
-struct Ahead {
-  std::uint64_t store = 0;
-  raft::LogIndex index;
-  raft::Term term;
-  std::uint64_t digest = 0;
-  std::optional<raft::Configuration> configuration;  // If an entry changes it.
-};
-
-}  // namespace
-
-// One call of apply(): tokens are remembered at once and taken back on failure, all else is put
-// into memory after the commit.
+// One call of apply(): what it changes is in memory, and in the database with the next save().
 class StateStore::Application {
  public:
   explicit Application(Parts& parts) : parts_(parts) {}
 
-  Result<std::vector<Bytes>> run(const std::vector<raft::Committed>& entries) {
-    std::vector<Bytes> results;
-    results.reserve(entries.size());
-    std::optional<std::uint64_t> swept;
-    const auto done = parts_.in_transaction([&]() -> Result<void> {
-      for (const raft::Committed& committed : entries) {
-        TRY(Bytes result, apply(committed.group, committed.entry));
-        results.push_back(std::move(result));
+  Result<Bytes> apply(GroupId id, const raft::Entry& entry) {
+    GroupState& group = group_of(id);
+    CHECK(entry.index == group.label.index.next());
+    CHECK(entry.term >= group.label.term);
+    group.label.index = entry.index;
+    group.label.term = entry.term;
+    group.is_saved = false;
+    FieldDigest digest(group.digest);
+    digest.add(entry.index.value);
+    group.digest = digest.value();
+    switch (entry.kind) {
+      case raft::EntryKind::no_op: return Bytes();
+      case raft::EntryKind::configuration: {
+        auto configuration = raft::decode_configuration(entry.data);
+        CHECK(configuration.has_value());  // Consensus has acted on it already.
+        group.configuration = raft::encode(*configuration);
+        group.label.configuration = *std::move(configuration);
+        return Bytes();
       }
-      TRY(swept, parts_.sweep(Parts::kSweptByApply));
-      return save_groups();
-    });
-    if (!done) {
-      take_tokens_back();
-      return done.error();
+      case raft::EntryKind::command: break;
     }
-    parts_.forget_garbage(swept);
-    advance_groups();
-    CHECK(results.size() == entries.size());
-    return results;
+    auto batch = decode_batch(entry.data);
+    if (!batch) {
+      // A version before or after this one proposed it. It is the same nothing for every node.
+      SOMETIMES(parts_.env_.marks, "kv: an entry that is no batch");
+      return encode(BatchOutcome{});
+    }
+    TRY(const BatchOutcome outcome, apply(group, *batch));
+    return encode(outcome);
   }
 
  private:
-  struct Remembered {
-    GroupState* group;
-    std::uint64_t number;
-    std::uint64_t forgotten;
-  };
-
   GroupState& group_of(GroupId id) {
     const auto found = parts_.groups_.find(id);
     if (found != parts_.groups_.end()) return found->second;
@@ -83,78 +71,46 @@ class StateStore::Application {
     return made;
   }
 
-  Result<Bytes> apply(GroupId id, const raft::Entry& entry) {
-    GroupState& group = group_of(id);
-    const auto [found, is_first] = ahead_.try_emplace(id);
-    Ahead& ahead = found->second;
-    if (is_first) {
-      ahead = {.store = group.store, .index = group.label.index, .term = group.label.term,
-               .digest = group.digest, .configuration = std::nullopt};
-    }
-    CHECK(entry.index == ahead.index.next());
-    CHECK(entry.term >= ahead.term);
-    ahead.index = entry.index;
-    ahead.term = entry.term;
-    FieldDigest digest(ahead.digest);
-    digest.add(entry.index.value);
-    ahead.digest = digest.value();
-    switch (entry.kind) {
-      case raft::EntryKind::no_op: return Bytes();
-      case raft::EntryKind::configuration: {
-        auto configuration = raft::decode_configuration(entry.data);
-        CHECK(configuration.has_value());  // Consensus has acted on it already.
-        ahead.configuration = *std::move(configuration);
-        return Bytes();
-      }
-      case raft::EntryKind::command: break;
-    }
-    const auto batch = decode_batch(entry.data);
-    if (!batch) {
-      // A version before or after this one proposed it. It is the same nothing for every node.
-      SOMETIMES(parts_.env_.marks, "kv: an entry that is no batch");
-      return encode(BatchOutcome{});
-    }
-    TRY(const BatchOutcome outcome, apply(group, ahead, *batch));
-    return encode(outcome);
-  }
-
-  Result<BatchOutcome> apply(GroupState& group, Ahead& ahead, const Batch& batch) {
+  Result<BatchOutcome> apply(GroupState& group, Batch& batch) {
+    FieldDigest digest(group.digest);
+    digest.add(batch);
     TRY(std::optional<BatchOutcome> outcome, remembered(group, batch.token));
     if (outcome) {
       SOMETIMES(parts_.env_.marks, "kv: retried token answered from memory");
     } else {
-      TRY(outcome, decide_and_mutate(ahead, batch));
-      if (!batch.token.empty()) TRY(remember(group, batch.token, *outcome));
+      TRY(outcome, decide_and_mutate(group, batch));
+      if (!batch.token.empty()) remember(group, std::move(batch.token), *outcome);
     }
-    CHECK(outcome->version <= ahead.index.value);
-    FieldDigest digest(ahead.digest);
-    digest.add(batch);
+    CHECK(outcome->version <= group.label.index.value);
     digest.add(*outcome);
-    ahead.digest = digest.value();
+    group.digest = digest.value();
     return *outcome;
   }
 
-  Result<BatchOutcome> decide_and_mutate(const Ahead& ahead, const Batch& batch) {
+  Result<BatchOutcome> decide_and_mutate(const GroupState& group, Batch& batch) {
     for (std::size_t i = 0; i < batch.conditions.size(); ++i) {
-      TRY(const bool holds, this->holds(ahead, batch.conditions[i]));
+      TRY(const bool holds, this->holds(group, batch.conditions[i]));
       if (!holds) {
         SOMETIMES(parts_.env_.marks, "kv: condition failed");
         return BatchOutcome{.applied = false, .failed_condition = i, .version = 0};
       }
     }
-    for (const Mutation& mutation : batch.mutations) {
-      if (mutation.value) {
-        TRY(parts_.put(ahead.store, mutation.key, ahead.index.value, *mutation.value));
-      } else {
-        TRY(parts_.remove_.bind(1, ahead.store).bind(2, BytesView(mutation.key)).run());
-      }
+    const std::uint64_t version = group.label.index.value;
+    for (Mutation& mutation : batch.mutations) {
+      std::optional<VersionedValue> value;
+      if (mutation.value) value = VersionedValue{*std::move(mutation.value), version};
+      parts_.unsaved_.put(group.store, mutation.key, std::move(value));
     }
-    return BatchOutcome{.applied = true, .failed_condition = 0, .version = ahead.index.value};
+    return BatchOutcome{.applied = true, .failed_condition = 0, .version = version};
   }
 
-  Result<bool> holds(const Ahead& ahead, const Condition& condition) {
-    TRY(const std::optional<std::uint64_t> version,
-        parts_.find_version(ahead.store, condition.key));
+  Result<bool> holds(const GroupState& group, const Condition& condition) {
+    std::optional<std::uint64_t> version;
+    if (const auto* const unsaved = parts_.unsaved_.find(group.store, condition.key)) {
+      if (*unsaved) version = (*unsaved)->version;
+    } else {
+      TRY(version, parts_.find_version(group.store, condition.key));
+    }
     switch (condition.kind) {
       case Condition::Kind::exists: return version.has_value();
       case Condition::Kind::absent: return !version.has_value();
@@ -168,6 +124,10 @@ class StateStore::Application {
   Result<std::optional<BatchOutcome>> remembered(const GroupState& group, const Bytes& token) {
     if (token.empty()) return std::optional<BatchOutcome>();
     for (const std::uint64_t number : group.tokens.find(TokenIndex::hash_of(token))) {
+      if (const auto* const unsaved = parts_.unsaved_.find_token(group.store, number)) {
+        if (unsaved->token == token) return std::optional(decode_outcome(unsaved->outcome));
+        continue;
+      }
       SqliteStatement& find = parts_.find_token_;
       find.bind(1, group.store).bind(2, number % parts_.options_.tokens_remembered);
       TRY(const bool is_row, find.step());
@@ -182,47 +142,14 @@ class StateStore::Application {
 
   // The oldest token makes room, by its place in the ring: age is the order of the log, so all
   // nodes forget the same one.
-  Result<void> remember(GroupState& group, const Bytes& token, const BatchOutcome& outcome) {
+  void remember(GroupState& group, Bytes token, const BatchOutcome& outcome) {
     CHECK(!token.empty());
     const std::uint64_t number = group.tokens.next();
-    const std::uint64_t forgotten = group.tokens.add(TokenIndex::hash_of(token), number);
-    remembered_.push_back({&group, number, forgotten});
-    return parts_.put_token(group.store, number, token, encode(outcome));
-  }
-
-  void take_tokens_back() {
-    for (auto it = remembered_.rbegin(); it != remembered_.rend(); ++it) {
-      it->group->tokens.take_back(it->number, it->forgotten);
-    }
-  }
-
-  Result<void> save_groups() {
-    for (auto& [id, ahead] : ahead_) {
-      const GroupState& group = parts_.groups_.at(id);
-      TRY(parts_.save_group(
-          id, ahead.store, ahead.index, ahead.term,
-          ahead.configuration ? raft::encode(*ahead.configuration) : group.configuration,
-          ahead.digest, group.tokens.next()));
-    }
-    return {};
-  }
-
-  void advance_groups() {
-    for (auto& [id, ahead] : ahead_) {
-      GroupState& group = parts_.groups_.at(id);
-      CHECK(group.store == ahead.store && group.label.index < ahead.index);
-      group.label.index = ahead.index;
-      group.label.term = ahead.term;
-      group.digest = ahead.digest;
-      if (!ahead.configuration) continue;
-      group.configuration = raft::encode(*ahead.configuration);
-      group.label.configuration = *std::move(ahead.configuration);
-    }
+    group.tokens.add(TokenIndex::hash_of(token), number);
+    parts_.unsaved_.put_token(group.store, {number, std::move(token), encode(outcome)});
   }
 
   Parts& parts_;
-  std::map<GroupId, Ahead> ahead_;
-  std::vector<Remembered> remembered_;
 };
 
 StateStore::StateStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -231,7 +158,16 @@ StateStore::~StateStore() = default;
 
 Result<std::vector<Bytes>> StateStore::apply(const std::vector<raft::Committed>& entries) {
   const FiberLock::Hold hold(parts_->main_lock_);
-  return Application(*parts_).run(entries);
+  // First, so that nothing is applied when there is no space.
+  if (parts_->unsaved_.bytes() >= parts_->options_.unsaved_bytes_limit) TRY(parts_->save());
+  std::vector<Bytes> results;
+  results.reserve(entries.size());
+  Application application(*parts_);
+  for (const raft::Committed& committed : entries) {
+    TRY(Bytes result, application.apply(committed.group, committed.entry));
+    results.push_back(std::move(result));
+  }
+  return results;
 }
 
 // --- reading ---
@@ -267,7 +203,11 @@ Result<std::vector<std::optional<VersionedValue>>> StateStore::get(GroupId group
   // Nobody else writes while the lock is held: what is read one by one is one moment.
   for (const Bytes& key : keys) {
     std::optional<VersionedValue> value;
-    if (found != nullptr) {
+    const auto* const unsaved =
+        found == nullptr ? nullptr : parts_->unsaved_.find(found->store, key);
+    if (unsaved != nullptr) {
+      value = *unsaved;
+    } else if (found != nullptr) {
       TRY(value, parts_->find_value(found->store, key));
     }
     values.push_back(std::move(value));
@@ -277,6 +217,7 @@ Result<std::vector<std::optional<VersionedValue>>> StateStore::get(GroupId group
 
 Result<std::uint64_t> StateStore::content_digest(GroupId group) {
   const FiberLock::Hold hold(parts_->main_lock_);
+  TRY(parts_->save());
   const GroupState* const found = parts_->find(group);
   FieldDigest digest(0);
   if (found == nullptr) return digest.value();

@@ -4,10 +4,13 @@
 // the same state and outcomes on every node: it knows no clock, no chance and no order but that of
 // keys and the log.
 //
-// What survives. Entries are applied in transactions that carry their labels; a transaction is
-// durable when the database's -wal file was synced after it. So a loss of power takes some of the
+// What survives. What is applied stays in memory first and is written many entries at once, in one
+// transaction with their labels (core/kv/state_unsaved.h); a transaction is durable when the
+// database's -wal file was synced after it. So a loss of power takes some of the
 // last transactions, whole ones, and what is left is the state at an earlier label, from which the
-// log goes on. make_durable() says which label that is at least.
+// log goes on. make_durable() says which label that is at least, and writes it down beside the
+// database (core/kv/state_mark.h), so that damage which looks like a loss of power is known for what
+// it is.
 //
 // Tables (core/kv/state_schema.h has the SQL). A "store" is the content of one group; a snapshot
 // that is sent to us grows in a store of its own, which takes the place of the group's at
@@ -35,13 +38,15 @@
 namespace keelson::kv {
 
 struct StateStoreOptions {
-  // The folder of state.db, made when it is missing.
+  // The folder of state.db and DURABLE, made when it is missing.
   std::string folder = "state";
   // Retried tokens are recognised while they are among a group's newest so many. Part of the
   // replicated state, hence the same for every node of a group and for all time.
   std::uint64_t tokens_remembered = 10'000;
   // Of a snapshot that we send; at least one byte.
   std::size_t chunk_bytes = 256 * 1024;
+  // What was applied is written to the database when there is so much of it.
+  std::uint64_t unsaved_bytes_limit = 1 << 20;
   // Pages of the database kept in memory for applying and reading. Every open snapshot keeps an
   // eighth of it, at least 64 KiB.
   std::size_t cache_bytes = 64 << 20;

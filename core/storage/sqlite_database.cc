@@ -70,11 +70,12 @@ Result<void> SqliteDatabase::make(Disk& disk, const std::string& path, const cha
 
 Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(SqliteFiles& files, Options options) {
   std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(files));
+  database->vfs_.set_sync_wal(std::move(options.sync_wal));
   TRY(database->open_connection(options));
   return database;
 }
 
-Result<void> SqliteDatabase::open_connection(Options options) {
+Result<void> SqliteDatabase::open_connection(const Options& options) {
   {
     const Call call(*this);
     // The VFS is the default one of this moment: no name of it is needed.

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,6 +30,9 @@ class SqliteDatabase {
  public:
   struct Options {
     std::size_t cache_bytes = 2 << 20;
+    // What checkpoint() calls, if it is set, where it would sync the -wal file alone, before it
+    // copies anything: it must do that. May suspend; must not use this connection.
+    std::function<Result<void>()> sync_wal = {};
   };
 
   // Makes an empty database at `path`, for a -wal file, with what `schema` (SQL) says, durable as
@@ -68,7 +72,7 @@ class SqliteDatabase {
   class Call;
 
   explicit SqliteDatabase(SqliteFiles& files) : files_(files), vfs_(files) {}
-  Result<void> open_connection(Options options);
+  Result<void> open_connection(const Options& options);
   Error error_of(int code, const char* what);
 
   SqliteFiles& files_;

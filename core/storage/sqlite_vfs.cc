@@ -21,6 +21,7 @@ struct SqliteVfs::Parts {
   SqliteFiles& files;
   std::optional<Error> error;
   bool fiber_was_killed = false;
+  std::function<Result<void>()> sync_wal;
 
   // After a suspension, too, another connection may have been in SQLite.
   void become_default() {
@@ -119,7 +120,9 @@ struct SqliteVfsMethods {
 
   static int sync(sqlite3_file* file, int) {
     return run(file, [&](SqliteFiles& files) {
-      return is_database(file) ? files.sync_database() : files.sync_wal();
+      if (is_database(file)) return files.sync_database();
+      const auto& sync_wal = of(file).parts->sync_wal;
+      return sync_wal ? sync_wal() : files.sync_wal();
     });
   }
 
@@ -310,6 +313,10 @@ SqliteVfs::SqliteVfs(SqliteFiles& files) : parts_(std::make_unique<Parts>(files)
 }
 
 SqliteVfs::~SqliteVfs() { CHECK(sqlite3_vfs_unregister(&parts_->vfs) == SQLITE_OK); }
+
+void SqliteVfs::set_sync_wal(std::function<Result<void>()> sync_wal) {
+  parts_->sync_wal = std::move(sync_wal);
+}
 
 void SqliteVfs::enter() {
   parts_->error.reset();

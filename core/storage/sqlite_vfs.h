@@ -12,6 +12,7 @@
 // reset, whenever SQLite is entered, be it by a call or by a return from the Disk.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -31,6 +32,9 @@ class SqliteVfs {
 
   // A call of SQLite begins: SQLite's default VFS is this one now, and what went wrong is nothing.
   void enter();
+
+  // What SQLite gets for a sync of the -wal file, if it is set, in the place of that.
+  void set_sync_wal(std::function<Result<void>()> sync_wal);
 
   // Since enter(): the first error of a file, and whether the fiber was killed.
   const std::optional<Error>& error() const;
