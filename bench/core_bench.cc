@@ -75,8 +75,8 @@ void raft_heartbeat_round_trip(benchmark::State& state) {
   Marks marks;
   raft::Recovered founded;
   founded.state.configuration.members = {{NodeId(1), {}}, {NodeId(2), {}}};
-  const raft::Options leader_options{.id = NodeId(1)};
-  const raft::Options follower_options{.id = NodeId(2)};
+  const raft::Options leader_options{.id = NodeId(1), .incarnation = {}};
+  const raft::Options follower_options{.id = NodeId(2), .incarnation = {}};
   Instant now;
   raft::Raft leader(leader_options, founded, random, marks, now);
   raft::Raft follower(follower_options, founded, random, marks, now);

@@ -74,17 +74,17 @@ TEST(SnapshotFormatTest, WhatIsNoRecordIsRefused) {
     const auto record = take(rest, checksum);
     return record ? "taken" : name_of(record.error().code);
   };
-  const std::string corrupt = name_of(ErrorCode::corrupt);
-  EXPECT_EQ(code_of(""), corrupt);
-  EXPECT_EQ(code_of("\x04"), corrupt);                              // An unknown kind.
-  EXPECT_EQ(code_of(Bytes(1, '\0') + "\x02" + Bytes(40, 'x')), corrupt);  // Another version.
-  EXPECT_EQ(code_of(Bytes(1, '\0') + "\x01" + Bytes(39, 'x')), corrupt);
-  EXPECT_EQ(code_of("\x01" + Bytes(8, 'x') + Bytes("\x05\0\0\0", 4) + "four"), corrupt);
-  EXPECT_EQ(code_of("\x02" + Bytes(20, 'x')), corrupt);
-  EXPECT_EQ(code_of("\x03" + Bytes(9, 'x')), corrupt);
+  const std::string wrong = name_of(ErrorCode::invalid_argument);
+  EXPECT_EQ(code_of(""), wrong);
+  EXPECT_EQ(code_of("\x04"), wrong);                              // An unknown kind.
+  EXPECT_EQ(code_of(Bytes(1, '\0') + "\x02" + Bytes(40, 'x')), wrong);  // Another version.
+  EXPECT_EQ(code_of(Bytes(1, '\0') + "\x01" + Bytes(39, 'x')), wrong);
+  EXPECT_EQ(code_of("\x01" + Bytes(8, 'x') + Bytes("\x05\0\0\0", 4) + "four"), wrong);
+  EXPECT_EQ(code_of("\x02" + Bytes(20, 'x')), wrong);
+  EXPECT_EQ(code_of("\x03" + Bytes(9, 'x')), wrong);
   BytesView huge = "\xff\xff\xff\xff";
   std::uint64_t checksum = 0;
-  EXPECT_EQ(take(huge, checksum).error().code, ErrorCode::corrupt);
+  EXPECT_EQ(take(huge, checksum).error().code, ErrorCode::invalid_argument);
 }
 
 }  // namespace

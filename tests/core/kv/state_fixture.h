@@ -19,6 +19,7 @@ inline StateStoreOptions small_options() {
   options.chunk_bytes = 100;
   options.cache_bytes = 256 * 1024;
   options.wal_bytes_limit = 200'000;
+  options.unsaved_bytes_limit = 0;  // What one call has applied is saved by the next.
   return options;
 }
 

@@ -159,14 +159,14 @@ TEST_F(StateSnapshotTest, ADamagedOneIsRefusedAndDropped) {
         if (chunk.number == damaged) chunk.data[chunk.data.size() / 2] ^= 1;
         const auto staged = store->stage(kGroup, id_of(sent.label), chunk);
         if (staged) continue;
-        EXPECT_EQ(staged.error().code, ErrorCode::corrupt);
+        EXPECT_EQ(staged.error().code, ErrorCode::invalid_argument);
         ++outcomes["refused at once"];
         expect_model(*store, 1);
         return;
       }
       const auto installed = store->install(kGroup, id_of(sent.label), sent.label);
       ASSERT_FALSE(installed.has_value());
-      EXPECT_EQ(installed.error().code, ErrorCode::corrupt);
+      EXPECT_EQ(installed.error().code, ErrorCode::invalid_argument);
       ++outcomes["refused as a whole"];
       EXPECT_EQ(*store->staged(kGroup, id_of(sent.label)), 0u);
       expect_model(*store, 1);
@@ -191,15 +191,15 @@ TEST_F(StateSnapshotTest, ChunksThatBelongToNoSuchSnapshotAreRefused) {
                                                     .data = std::move(data)});
       return staged ? std::string() : name_of(staged.error().code);
     };
-    const std::string corrupt = name_of(ErrorCode::corrupt);
+    const std::string wrong = name_of(ErrorCode::invalid_argument);
     const Bytes& data = sent.chunks[0].data;
     raft::SnapshotId other = id_of(sent.label);
     other.index = raft::LogIndex(31);
-    EXPECT_EQ(code(other, true, data), corrupt);
-    EXPECT_EQ(code(id_of(sent.label), false, data), corrupt);
-    EXPECT_EQ(code(id_of(sent.label), true, data + "x"), corrupt);
-    EXPECT_EQ(code(id_of(sent.label), true, data.substr(0, data.size() - 1)), corrupt);
-    EXPECT_EQ(code(id_of(sent.label), true, ""), corrupt);
+    EXPECT_EQ(code(other, true, data), wrong);
+    EXPECT_EQ(code(id_of(sent.label), false, data), wrong);
+    EXPECT_EQ(code(id_of(sent.label), true, data + "x"), wrong);
+    EXPECT_EQ(code(id_of(sent.label), true, data.substr(0, data.size() - 1)), wrong);
+    EXPECT_EQ(code(id_of(sent.label), true, ""), wrong);
     EXPECT_EQ(code(id_of(sent.label), true, data), "");
   });
 }

@@ -247,6 +247,7 @@ TEST_F(TransportTest, APeerOfAnotherClusterIsRefused) {
     Bytes hello;
     append_u32(hello, kTransportVersion);
     append_u64(hello, 2);
+    append_u64(hello, 22);
     hello += "another";
     Bytes frame;
     append_frame(frame, FrameKind::hello, {}, hello);
