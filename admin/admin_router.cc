@@ -1,6 +1,8 @@
 // Tested by tests/admin/admin_router_test.cc.
 #include "admin/admin_router.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <optional>
@@ -65,6 +67,9 @@ json::object to_json(const GroupStatus& group) {
           {"term", group.term.value},
           {"commit_index", group.commit_index.value},
           {"applied_index", group.applied_index.value},
+          {"snapshot_index", group.snapshot_index.value},
+          // As text: a number beyond 2^53 would be rounded by many who read it.
+          {"state_digest", fmt::format("{:016x}", group.state_digest)},
           {"members", std::move(members)},
           {"is_leader", group.is_leader}};
 }

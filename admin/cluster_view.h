@@ -22,6 +22,8 @@ struct GroupStatus {
   raft::Term term;
   raft::LogIndex commit_index;
   raft::LogIndex applied_index;
+  raft::LogIndex snapshot_index;      // The log begins after it: what is before is in the state.
+  std::uint64_t state_digest = 0;     // Equal on two nodes that have applied the same index.
   std::vector<MemberStatus> members;  // In the order of their ids.
   bool is_leader = false;             // By its own belief: no quorum was asked.
 };

@@ -23,11 +23,16 @@ class NodeView : public admin::ClusterView {
  private:
   admin::GroupStatus describe(GroupId group) const {
     const raft::Raft& core = node_.raft().core(group);
+    // Of one moment: the digest is that of the state up to this index.
+    const raft::LogIndex applied_index = node_.state().label(group).index;
+    const std::uint64_t state_digest = node_.state().digest(group);
     admin::GroupStatus status{.group_id = group,
                               .leader_id = core.leader(),
                               .term = core.current_term(),
                               .commit_index = core.commit_index(),
-                              .applied_index = node_.raft().last_applied(group),
+                              .applied_index = applied_index,
+                              .snapshot_index = core.log_start().index,
+                              .state_digest = state_digest,
                               .members = {},
                               .is_leader = core.role() == raft::Role::leader};
     const auto match_indexes = core.match_indexes();
@@ -52,7 +57,8 @@ Result<void> run_node(Env& env, const NodeConfig& config, const RunNodeHooks& ho
   std::unique_ptr<api::Probes> probes;
   std::unique_ptr<admin::AdminRouter> router;
   Node node(env, config, hooks.observer);
-  TRY(node.start());
+  TRY(const bool serves, node.start());
+  if (!serves) return {};
 
   view = std::make_unique<NodeView>(node);
   probes = std::make_unique<api::Probes>(env.clock, &node.coordinator(), node.metrics(),

@@ -13,6 +13,9 @@ namespace {
 
 constexpr Duration kAnswerTime = std::chrono::milliseconds(500);
 constexpr Duration kAskAgainAfter = std::chrono::milliseconds(50);
+// A cluster whose nodes are started together need not tell that they wait for each other.
+constexpr Duration kTellAfter = std::chrono::seconds(2);
+constexpr Duration kTellAgainAfter = std::chrono::seconds(5);
 
 std::optional<std::pair<Incarnation, Founders>> decode(BytesView bytes) {
   if (bytes.size() < 12) return std::nullopt;
@@ -25,6 +28,11 @@ std::optional<std::pair<Incarnation, Founders>> decode(BytesView bytes) {
     founders.emplace(NodeId(read_u64(bytes)), Incarnation(read_u64(bytes.substr(8))));
   }
   return std::pair(incarnation, std::move(founders));
+}
+
+bool is_lowest(NodeId self, const std::vector<NodeId>& others) {
+  return std::all_of(others.begin(), others.end(),
+                     [self](NodeId other) { return self < other; });
 }
 
 }  // namespace
@@ -47,36 +55,66 @@ Bytes Founding::answer() const {
   return bytes;
 }
 
-Founders Founding::agree(const std::vector<NodeId>& others, bool may_convene) {
+std::optional<Founders> Founding::agree(const std::vector<NodeId>& others, bool may_convene) {
   CHECK(founders_.empty());
-  const bool convenes =
-      may_convene && std::all_of(others.begin(), others.end(),
-                                 [this](NodeId other) { return self_ < other; });
+  const bool convenes = may_convene && is_lowest(self_, others);
   env_.log.event("founding", convenes ? "a new data directory: asks whether there is a cluster"
                                       : "a new data directory: waits for a cluster");
-  while (true) {
-    Founders known;
-    const auto first = ask_all(others, known);
-    if (known.empty() && convenes && first) {
-      const auto second = ask_all(others, known);
-      if (known.empty() && second && *second == *first) {
-        Founders founders = *first;
-        founders.emplace(self_, incarnation_);
-        env_.log.event("founding", fmt::format("founds a cluster of {}", founders.size()));
-        return founders;
+  Instant tell_at = env_.clock.now() + kTellAfter;
+  while (!env_.stop_requested.is_set()) {
+    Round round = ask_all(others);
+    if (!round.known.empty()) return accept(std::move(round.known));
+    if (convenes && round.present.size() == others.size()) {
+      Round again = ask_all(others);
+      if (!again.known.empty()) return accept(std::move(again.known));
+      if (again.present == round.present) {
+        again.present.emplace(self_, incarnation_);
+        env_.log.event("founding", fmt::format("founds a cluster of {}", again.present.size()));
+        return std::move(again.present);
       }
     }
-    if (!known.empty()) {
-      const auto found = known.find(self_);
-      const bool is_founder = found != known.end() && found->second == incarnation_;
-      if (!is_founder) SOMETIMES(env_.marks, "node: came back without its disk");
-      env_.log.event("founding", is_founder ? "is one of the founders"
-                                            : "the cluster was founded without this directory: "
-                                              "waits to be admitted");
-      return known;
+    if (env_.clock.now() >= tell_at) {
+      SOMETIMES(env_.marks, "node: waited long for a cluster");
+      env_.log.event("founding", waiting_for(others, round, may_convene));
+      tell_at = env_.clock.now() + kTellAgainAfter;
     }
-    env_.scheduler.sleep_until(env_.clock.now() + kAskAgainAfter);
+    (void)env_.stop_requested.wait(Deadline::in(env_.clock, kAskAgainAfter));
   }
+  env_.log.event("founding", "was asked to stop before there was a cluster");
+  return std::nullopt;
+}
+
+Founders Founding::accept(Founders known) {
+  const auto found = known.find(self_);
+  const bool is_founder = found != known.end() && found->second == incarnation_;
+  if (!is_founder) SOMETIMES(env_.marks, "node: came back without its disk");
+  env_.log.event("founding", is_founder ? "is one of the founders"
+                                        : "the cluster was founded without this directory: "
+                                          "waits to be admitted");
+  return known;
+}
+
+// For the operator, who may have forgotten to start a node or to say --bootstrap.
+std::string Founding::waiting_for(const std::vector<NodeId>& others, const Round& round,
+                                  bool may_convene) const {
+  std::string silent;
+  NodeId lowest = self_;
+  for (const NodeId other : others) {
+    lowest = std::min(lowest, other);
+    if (round.present.contains(other)) continue;
+    silent += (silent.empty() ? "" : ", ") + to_string(other);
+  }
+  std::string text;
+  if (lowest != self_) {
+    text = fmt::format("waits for a cluster to join, or for {}, started with --bootstrap, to found "
+                       "one", to_string(lowest));
+  } else if (may_convene) {
+    text = "founds the cluster when all peers have answered";
+  } else {
+    text = "waits for a cluster to join; to found a new one, start this node with --bootstrap";
+  }
+  return text + (silent.empty() ? "; all peers answer, none is in a cluster"
+                                : "; no answer from " + silent);
 }
 
 std::optional<Founding::Answer> Founding::ask(NodeId peer) {
@@ -87,19 +125,19 @@ std::optional<Founding::Answer> Founding::ask(NodeId peer) {
   return Answer{answer->first, std::move(answer->second)};
 }
 
-std::optional<Founders> Founding::ask_all(const std::vector<NodeId>& others, Founders& known) {
-  Founders present;
+Founding::Round Founding::ask_all(const std::vector<NodeId>& others) {
+  Round round;
   for (const NodeId other : others) {
+    if (env_.stop_requested.is_set()) break;
     auto answer = ask(other);
     if (!answer) continue;
     if (!answer->founders.empty()) {
-      known = std::move(answer->founders);
-      return std::nullopt;
+      round.known = std::move(answer->founders);
+      break;
     }
-    present.emplace(other, answer->incarnation);
+    round.present.emplace(other, answer->incarnation);
   }
-  if (present.size() != others.size()) return std::nullopt;
-  return present;
+  return round;
 }
 
 }  // namespace keelson

@@ -14,6 +14,7 @@
 
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/kv/coordinator.h"
@@ -30,10 +31,11 @@ class Founding {
   Founding(Env& env, kv::PeerCaller& peers, NodeId self, Incarnation incarnation,
            Founders founders);
 
-  // Suspends until the founders are known; asks `others` again and again. A node that `may_convene`
-  // founds the cluster if nobody has. REQUIRES: the caller makes the result durable before it lets
-  // the node act on it.
-  Founders agree(const std::vector<NodeId>& others, bool may_convene);
+  // Suspends until the founders are known; asks `others` again and again, and tells the log every
+  // few seconds for whom it waits. A node that `may_convene` founds the cluster if nobody has.
+  // Nothing when the node is asked to stop meanwhile. REQUIRES: the caller makes the result durable
+  // before it lets the node act on it.
+  std::optional<Founders> agree(const std::vector<NodeId>& others, bool may_convene);
 
   // The result is durable: others may take it from here.
   void set_founders(Founders founders) { founders_ = std::move(founders); }
@@ -49,9 +51,17 @@ class Founding {
     Founders founders;
   };
 
+  // What asking everybody once has given.
+  struct Round {
+    Founders present;  // Who answered, with the directory it speaks for, and is in no cluster.
+    Founders known;    // Of the cluster that one of them is in. Empty: nobody is in one.
+  };
+
   std::optional<Answer> ask(NodeId peer);
-  // Whom all others speak for, if all answer and none is in a cluster; or the founders, into `known`.
-  std::optional<Founders> ask_all(const std::vector<NodeId>& others, Founders& known);
+  Round ask_all(const std::vector<NodeId>& others);
+  Founders accept(Founders known);
+  std::string waiting_for(const std::vector<NodeId>& others, const Round& round,
+                          bool may_convene) const;
 
   Env& env_;
   kv::PeerCaller& peers_;

@@ -18,6 +18,30 @@ Error wrong(std::string_view field, std::string_view what) {
   return {ErrorCode::invalid_argument, fmt::format("{}: {}", field, what)};
 }
 
+Result<void> validate_sizes(const NodeConfig& config) {
+  if (config.wal_segment_bytes < 4 << 10 || config.wal_segment_bytes > std::uint64_t{4} << 30) {
+    return wrong("wal-segment-bytes", "must be 4 KiB to 4 GiB");
+  }
+  if (config.wal_preallocate_bytes > config.wal_segment_bytes) {
+    return wrong("wal-preallocate-bytes", "must be at most wal-segment-bytes");
+  }
+  if (config.wal_bytes_max < 2 * config.wal_segment_bytes) {
+    // The segment that is being written stays, and the others are given back whole.
+    return wrong("wal-bytes-max", "must be at least twice wal-segment-bytes");
+  }
+  if (config.log_bytes_max < 1 << 10) return wrong("log-bytes-max", "must be at least 1 KiB");
+  if (config.snapshot_chunk_bytes < 1 || config.snapshot_chunk_bytes > 8 << 20) {
+    return wrong("snapshot-chunk-bytes", "must be 1 byte to 8 MiB");  // A message holds it whole.
+  }
+  if (config.state_cache_bytes < 64 << 10) {
+    return wrong("state-cache-bytes", "must be at least 64 KiB");
+  }
+  if (config.disk_reserve_bytes > std::uint64_t{1} << 50) {
+    return wrong("disk-reserve-bytes", "must be at most 1 PiB: no disk would ever have space");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> validate(const NodeConfig& config) {
@@ -43,7 +67,7 @@ Result<void> validate(const NodeConfig& config) {
   if (config.drain_grace < Duration::zero() || config.drain_timeout <= config.drain_grace) {
     return wrong("drain-timeout-ms", "must be longer than drain-grace-ms");
   }
-  return {};
+  return validate_sizes(config);
 }
 
 // The node's log as RaftNode sees it.
@@ -220,7 +244,7 @@ void Node::refresh_metrics() {
       .set_total(rounds.shared);
 }
 
-Result<void> Node::start() {
+Result<bool> Node::start() {
   TRY(validate(config_));
   const auto deadline = Deadline::in(env_.clock, config_.start_timeout);
   TRY(open_data_directory(deadline));
@@ -229,10 +253,15 @@ Result<void> Node::start() {
   if (auto started = transport_->start(config_.raft_listen); !started) {
     return Error{started.error().code, "raft-listen: " + started.error().message};
   }
-  TRY(found());
+  TRY(const bool is_founded, found());
+  if (!is_founded) {
+    transport_->stop();
+    return false;
+  }
   build_groups();
   raft_->start();
-  return open_listeners();
+  TRY(open_listeners());
+  return true;
 }
 
 Result<void> Node::open_data_directory(Deadline deadline) {
@@ -280,17 +309,20 @@ void Node::connect_peers() {
                                          identity_.incarnation, identity_.founders);
 }
 
-Result<void> Node::found() {
-  if (!identity_.founders.empty()) return {};
+// False when the node was asked to stop while it waited.
+Result<bool> Node::found() {
+  if (!identity_.founders.empty()) return true;
   std::vector<NodeId> others;
   for (const auto& [id, address] : config_.peers) {
     if (id != config_.node_id) others.push_back(id);
   }
-  identity_.founders = founding_->agree(others, config_.bootstrap);
+  auto founders = founding_->agree(others, config_.bootstrap);
+  if (!founders) return false;
+  identity_.founders = *std::move(founders);
   TRY(storage::write_identity(env_.disk, identity_,
                               Deadline::in(env_.clock, config_.start_timeout)));
   founding_->set_founders(identity_.founders);
-  return {};
+  return true;
 }
 
 void Node::build_groups() {

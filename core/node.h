@@ -84,9 +84,11 @@ class Node : private raft::TransportHandler {
   Node(Env& env, NodeConfig config, raft::RaftObserver* observer = nullptr);
   ~Node() override;
 
-  // Opens the data directory, joins the peers and serves. Errors: invalid_argument (configuration,
-  // an address in use, a directory of another node), corrupt, io_error, no_space.
-  Result<void> start();
+  // Opens the data directory, joins the peers and serves (true). A node with a new directory waits
+  // for a cluster, as long as it takes; false when env.stop_requested was set meanwhile, and there is
+  // nothing to drain. Errors: invalid_argument (configuration, an address in use, a directory of
+  // another node), corrupt, io_error, no_space.
+  Result<bool> start();
 
   // An orderly stop, after which nothing runs: probes turn red, listeners take no more, requests in
   // flight end, groups stop. Suspends at most until the deadline; then what is left is cut off.
@@ -119,7 +121,7 @@ class Node : private raft::TransportHandler {
   Result<void> open_data_directory(Deadline deadline);
   Result<void> open_state(Deadline deadline);
   void connect_peers();
-  Result<void> found();
+  Result<bool> found();
   void build_groups();
   Result<void> open_listeners();
   void refresh_metrics();

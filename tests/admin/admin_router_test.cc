@@ -39,6 +39,8 @@ class TwoGroups : public ClusterView {
                         .term = raft::Term(7),
                         .commit_index = raft::LogIndex(41),
                         .applied_index = raft::LogIndex(40),
+                        .snapshot_index = raft::LogIndex(30),
+                        .state_digest = 0xfedcba9876543210,
                         .members = {{NodeId(1), "voter", raft::LogIndex(39)},
                                     {NodeId(2), "voter", raft::LogIndex(42)}},
                         .is_leader = true},
@@ -47,6 +49,8 @@ class TwoGroups : public ClusterView {
                         .term = raft::Term(3),
                         .commit_index = raft::LogIndex(0),
                         .applied_index = raft::LogIndex(0),
+                        .snapshot_index = raft::LogIndex(0),
+                        .state_digest = 0,
                         .members = {},
                         .is_leader = false}}};
   }
@@ -255,9 +259,11 @@ TEST_F(AdminRouterTest, TheClustersStatusIsWhatTheNodeSees) {
     EXPECT_EQ(response.body,
               R"({"node_id":"n2","version":"0.1","timestamp":"1994-11-06T08:49:37.123Z","groups":[)"
               R"({"group_id":"g0","leader_id":"n2","term":7,"commit_index":41,"applied_index":40,)"
+              R"("snapshot_index":30,"state_digest":"fedcba9876543210",)"
               R"("members":[{"id":"n1","role":"voter","match_index":39},)"
               R"({"id":"n2","role":"voter","match_index":42}],"is_leader":true},)"
               R"({"group_id":"g1","leader_id":null,"term":3,"commit_index":0,"applied_index":0,)"
+              R"("snapshot_index":0,"state_digest":"0000000000000000",)"
               R"("members":[],"is_leader":false}]})");
     boost::json::parse(response.body);  // Throws, and fails the test, if it is no JSON.
   }

@@ -46,6 +46,30 @@ Result<std::string> read_text_file(const std::string& path, const std::string& f
   return text.str();
 }
 
+void add_size_flags(CLI::App& app, ServeOptions& options) {
+  app.add_option("--wal-segment-bytes", options.wal_segment_bytes,
+                 "A segment of the write-ahead log that is larger is followed by a new one")
+      ->capture_default_str();
+  app.add_option("--wal-preallocate-bytes", options.wal_preallocate_bytes,
+                 "Room that is made ahead in the segment being written, 0 is off")
+      ->capture_default_str();
+  app.add_option("--wal-bytes-max", options.wal_bytes_max,
+                 "The logs are cut when all segments together are larger")
+      ->capture_default_str();
+  app.add_option("--log-bytes-max", options.log_bytes_max,
+                 "A group's log is cut to half when it takes more memory")
+      ->capture_default_str();
+  app.add_option("--snapshot-chunk-bytes", options.snapshot_chunk_bytes,
+                 "Of one message that carries a part of a snapshot")
+      ->capture_default_str();
+  app.add_option("--state-cache-bytes", options.state_cache_bytes,
+                 "Memory for pages of the state's database")
+      ->capture_default_str();
+  app.add_option("--disk-reserve-bytes", options.disk_reserve_bytes,
+                 "A disk with less free space is full: the node takes no writes")
+      ->capture_default_str();
+}
+
 }  // namespace
 
 Result<NodeId> parse_node_id(const std::string& text, const std::string& flag) {
@@ -106,6 +130,7 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
   app.add_option("--drain-timeout-ms", options.drain_timeout_ms,
                  "Bound of an orderly stop after SIGTERM")
       ->capture_default_str();
+  add_size_flags(app, options);
 }
 
 Result<std::vector<std::string>> expand_config(const std::vector<std::string>& arguments) {
@@ -170,6 +195,13 @@ Result<NodeConfig> to_config(const ServeOptions& options) {
   config.probe_timeout = std::chrono::milliseconds(options.probe_timeout_ms);
   config.drain_grace = std::chrono::milliseconds(options.drain_grace_ms);
   config.drain_timeout = std::chrono::milliseconds(options.drain_timeout_ms);
+  config.wal_segment_bytes = options.wal_segment_bytes;
+  config.wal_preallocate_bytes = options.wal_preallocate_bytes;
+  config.wal_bytes_max = options.wal_bytes_max;
+  config.log_bytes_max = options.log_bytes_max;
+  config.snapshot_chunk_bytes = options.snapshot_chunk_bytes;
+  config.state_cache_bytes = options.state_cache_bytes;
+  config.disk_reserve_bytes = options.disk_reserve_bytes;
   if (!options.credentials_file.empty()) {
     TRY(const std::string text, read_text_file(options.credentials_file, "--credentials"));
     auto credentials = api::Credentials::parse(text);

@@ -35,6 +35,13 @@ struct ServeOptions {
   std::uint32_t probe_timeout_ms = 1000;
   std::uint32_t drain_grace_ms = 1000;
   std::uint32_t drain_timeout_ms = 10000;
+  std::uint64_t wal_segment_bytes = NodeConfig{}.wal_segment_bytes;
+  std::uint64_t wal_preallocate_bytes = NodeConfig{}.wal_preallocate_bytes;
+  std::uint64_t wal_bytes_max = NodeConfig{}.wal_bytes_max;
+  std::uint64_t log_bytes_max = NodeConfig{}.log_bytes_max;
+  std::uint64_t snapshot_chunk_bytes = NodeConfig{}.snapshot_chunk_bytes;
+  std::uint64_t state_cache_bytes = NodeConfig{}.state_cache_bytes;
+  std::uint64_t disk_reserve_bytes = NodeConfig{}.disk_reserve_bytes;
 };
 
 // Adds the flags to `app`. The options outlive the app.
