@@ -18,8 +18,8 @@ struct RunNodeHooks {
   const admin::StaticBundle* console = nullptr;
 };
 
-// Runs a node until env.stop_requested is set and then drains it within config.drain_timeout; a node
-// that is asked to stop before there was a cluster for it ends at once, and that is no error.
+// Runs a node until env.stop_requested is set and then drains it within config.drain_timeout; a
+// node that is asked to stop before there was a cluster for it ends at once, and that is no error.
 // Returns an error if it cannot start: those of Node::start. May suspend for as long as the node
 // lives.
 Result<void> run_node(Env& env, const NodeConfig& config, const RunNodeHooks& hooks = {});

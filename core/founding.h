@@ -2,14 +2,14 @@
 //
 // A node with a new data directory cannot know whether the cluster is new or whether it has itself
 // lost a disk; if it voted, it might contradict what it promised before. So it asks. The node with
-// the lowest id convenes: when all peers have answered, twice with the same directories, that none of
-// them belongs to a cluster yet, these directories are the founders. It makes that durable before it
-// votes, and the others take it from it. A node which hears that its cluster was founded with another
-// directory under its name is no member: it waits until a leader admits it as a learner
-// (core/raft/raft_node.h).
+// the lowest id convenes: when all peers have answered, twice with the same directories, that none
+// of them belongs to a cluster yet, these directories are the founders. It makes that durable
+// before it votes, and the others take it from it. A node which hears that its cluster was founded
+// with another directory under its name is no member: it waits until a leader admits it as a
+// learner (core/raft/raft_node.h).
 //
-// Why twice: between the first answer of the last peer and the second of the first, no directory was
-// replaced and nobody was in a cluster. Whatever was founded before would have been heard of.
+// Why twice: between the first answer of the last peer and the second of the first, no directory
+// was replaced and nobody was in a cluster. Whatever was founded before would have been heard of.
 #pragma once
 
 #include <map>

@@ -341,7 +341,8 @@ void Node::build_groups() {
   node_options.snapshot_patience = config_.election_timeout;
   raft_ = std::make_unique<raft::RaftNode>(env_, node_options, *log_, *state_, *transport_,
                                            observer_);
-  // The groups begin with the founders. Who is none of them learns from a leader who belongs to them.
+  // The groups begin with the founders. Who is none of them learns from a leader who belongs to
+  // them.
   raft::Configuration founders;
   const auto self = identity_.founders.find(config_.node_id);
   if (self != identity_.founders.end() && self->second == identity_.incarnation) {

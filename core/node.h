@@ -85,8 +85,8 @@ class Node : private raft::TransportHandler {
   ~Node() override;
 
   // Opens the data directory, joins the peers and serves (true). A node with a new directory waits
-  // for a cluster, as long as it takes; false when env.stop_requested was set meanwhile, and there is
-  // nothing to drain. Errors: invalid_argument (configuration, an address in use, a directory of
+  // for a cluster, as long as it takes; false when env.stop_requested was set meanwhile, and there
+  // is nothing to drain. Errors: invalid_argument (configuration, an address in use, a directory of
   // another node), corrupt, io_error, no_space.
   Result<bool> start();
 
