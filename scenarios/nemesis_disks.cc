@@ -37,7 +37,10 @@ bool Nemesis::begin_on_disks(const FaultAction& action) {
     disk.fail_next(operation, 1, place);
   };
   switch (action.kind) {
-    case FaultKind::full_disk: disk.leave_free(action.bytes); return true;
+    case FaultKind::full_disk:
+      states_[position].may_fail = true;  // A node that starts needs a little space.
+      disk.leave_free(action.bytes);
+      return true;
     case FaultKind::read_error: fail(DiskOperation::read); return true;
     case FaultKind::write_error: fail(DiskOperation::write); return true;
     case FaultKind::sync_error: fail(DiskOperation::sync); return true;

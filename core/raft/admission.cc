@@ -1,7 +1,7 @@
 // A node that comes back without its disk (§6; dissertation §4.2.1): under its old name, and with a
 // new data directory, it is another server. The leader takes the old one out of the voters and the
 // new one in as a learner, in one change; when the learner has caught up, it is given its vote.
-// Tested by tests/core/node/admission_test.cc and the scenario wiped_disk.
+// Tested by tests/core/node/snapshot_test.cc and the scenario wiped_disk.
 #include <fmt/format.h>
 
 #include "core/raft/raft_node_state.h"

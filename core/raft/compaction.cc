@@ -3,7 +3,7 @@
 //
 // An entry may go when the state that includes it is durable. It had better stay while a snapshot of
 // an earlier state is on its way, or the follower that installs it needs yet another one.
-// Tested by tests/core/node/compaction_test.cc and the scenarios snapshot_catch_up, disk_full.
+// Tested by tests/core/node/snapshot_test.cc and the scenarios snapshot_catch_up, disk_full.
 #include <fmt/format.h>
 
 #include <algorithm>

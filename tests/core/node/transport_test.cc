@@ -78,7 +78,7 @@ class Endpoint : public TransportHandler {
     CHECK(transport.start(listen).has_value());
   }
 
-  void on_message(NodeId from, GroupId group, const Message& message) override {
+  void on_message(NodeId from, Incarnation, GroupId group, const Message& message) override {
     received.push_back({from, group, message});
   }
   Bytes on_call(NodeId, Bytes request) override {
