@@ -134,6 +134,14 @@ Result<void> RaftNode::stage_and_install(Group& group, const ReceivedChunk& rece
     group.core.snapshot_staged(received, 0, env_.clock.now());
     return {};
   }
+  while (!installed && installed.error().code == ErrorCode::no_space &&
+         state_machine_.label(group.id).index == label.index) {
+    SOMETIMES(env_.marks, "raft: snapshot had no space to become durable");
+    look_for_space(true);
+    env_.scheduler.sleep_until(env_.clock.now() + kNoSpaceRetry);
+    const auto durable = state_machine_.make_durable();
+    installed = durable ? Result<void>() : Result<void>(durable.error());
+  }
   TRY(std::move(installed));
   install(group, received);
   return {};

@@ -101,8 +101,9 @@ class StateMachine {
   // Puts the staged snapshot in the place of the group's state: atomic, and durable when it returns.
   // A snapshot of before any entry of configuration takes the label's.
   // REQUIRES: all chunks are staged; the group's label is not beyond it. Suspends. Errors:
-  // invalid_argument (the whole fails its checksum: what was staged is dropped), no_space, io_error,
-  // corrupt (the state is damaged).
+  // invalid_argument (the whole fails its checksum: what was staged is dropped), no_space (when the
+  // label is the snapshot's nevertheless, only its durability is missing, which make_durable() gives
+  // it), io_error, corrupt (the state is damaged).
   virtual Result<void> install(GroupId group, const SnapshotId& id, const StateLabel& label) = 0;
 
   // After `corrupt`: puts what is damaged aside, durably, so that the next start finds an empty
