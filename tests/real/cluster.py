@@ -64,34 +64,38 @@ class Node:
 
 
 class Cluster:
-    """The servers of one test. `children` ends them."""
+    """The servers of one test. `children` ends them; their data is told apart by `name`."""
 
-    def __init__(self, children, binary, nodes=None, arguments=()):
+    def __init__(self, children, binary, nodes=None, arguments=(), name="data"):
         self.children = children
         self.binary = binary
         self.nodes = nodes or loopback_nodes(3)
         self.arguments = list(arguments)
+        self.name = name
 
     def start(self):
         for node in self.nodes:
-            self.start_node(node, bootstrap=True)
+            self.start_node(node)
         for node in self.nodes:
             self.wait_served(node)
 
-    def start_node(self, node, bootstrap=False):
+    def data_directory(self, node):
+        return os.path.join(self.children.folder, f"{self.name}-{node.name}")
+
+    def start_node(self, node, log_name=None):
+        """Always with the same command line: --bootstrap founds no second cluster."""
         peers = ",".join(f"{each.name}={each.addresses['raft']}" for each in self.nodes)
         command = [
-            self.binary, "serve", "--node-id", node.name, "--cluster-id", "real",
-            "--data-dir", os.path.join(self.children.folder, "data-" + node.name),
+            self.binary, "serve", "--node-id", node.name, "--cluster-id", "real", "--bootstrap",
+            "--data-dir", self.data_directory(node),
             "--peers", peers, "--raft-listen", node.addresses["raft"],
             "--election-timeout-ms", str(ELECTION_MS), "--heartbeat-ms", str(HEARTBEAT_MS),
             "--drain-grace-ms", str(DRAIN_GRACE_MS), "--drain-timeout-ms", str(DRAIN_TIMEOUT_MS),
         ]
         for listener in LISTENERS:
             command += [f"--{listener}-listen", node.addresses[listener]]
-        # Only its very first start may find an empty directory.
-        command += ["--bootstrap"] if bootstrap else []
-        node.process = self.children.start(node.name, node.prefix + command + self.arguments)
+        node.process = self.children.start(log_name or node.name,
+                                           node.prefix + command + self.arguments)
 
     def wait_served(self, node, seconds=20):
         def served():
@@ -114,9 +118,11 @@ class Cluster:
             return green[0] if is_settled and all(status == 200 for status in ready) else None
         return wait_until("one leader, and every node ready", settled, seconds, pause=0.05)
 
-    def kill(self, node):
-        node.process.send_signal(signal.SIGKILL)
-        node.process.wait()
+    def kill(self, *nodes):
+        for node in nodes:
+            node.process.send_signal(signal.SIGKILL)
+        for node in nodes:
+            node.process.wait()
 
     def create_bucket(self, name, seconds=20):
         def created():
