@@ -27,7 +27,8 @@ Result<void> remove_if_there(Disk& disk, const std::string& path, Deadline deadl
 
 }  // namespace
 
-// A database that has its name is complete, and has its -wal file and its mark: power may be lost at any step.
+// A database that has its name is complete, and has its -wal file and its mark: power may be lost at
+// any step.
 Result<void> StateStore::Parts::make_if_missing(Deadline deadline) {
   Disk& disk = env_.disk;
   TRY(disk.create_directory(options_.folder, deadline));
@@ -122,6 +123,7 @@ Result<void> StateStore::Parts::load() {
     const std::uint64_t tokens = groups.integer(6);
     TRY(TokenIndex index, load_tokens(group.store, tokens));
     group.tokens = std::move(index);
+    note_committed(id, group);
   }
   TRY(SqliteStatement garbage, main_->prepare(sql::kLoadGarbage));
   while (true) {
@@ -156,17 +158,14 @@ Result<void> StateStore::Parts::check_mark() {
     }
   }
   for (const auto& [id, durable] : mark.groups) {
-    const GroupState* const group = find(id);
-    const raft::LogStart label =
-        group == nullptr ? raft::LogStart{}
-                         : raft::LogStart{.index = group->label.index, .term = group->label.term};
-    const std::uint64_t digest = group == nullptr ? 0 : group->digest;
-    if (label.index > durable.label.index) continue;
-    if (label == durable.label && digest == durable.digest) continue;
+    const auto found = committed_.find(id);
+    const DurabilityMark::Group has =
+        found == committed_.end() ? DurabilityMark::Group{} : found->second;
+    if (has.label.index > durable.label.index || has == durable) continue;
     return damaged(fmt::format(
         "{} was durable at index {} term {} with digest {:016x}, and {} has it at index {} term {} "
         "with digest {:016x}", to_string(id), durable.label.index.value, durable.label.term.value,
-        durable.digest, path(), label.index.value, label.term.value, digest));
+        durable.digest, path(), has.label.index.value, has.label.term.value, has.digest));
   }
   return {};
 }

@@ -84,7 +84,7 @@ class StateStore::Parts {
 
   Parts(Env& env, StateStoreOptions options)
       : env_(env), options_(std::move(options)), main_lock_(env.scheduler),
-        checkpoint_lock_(env.scheduler) {}
+        mark_lock_(env.scheduler), checkpoint_lock_(env.scheduler) {}
   ~Parts() {
     CHECK(open_snapshots_ == 0);
     if (files_) files_->abandon();
@@ -146,6 +146,9 @@ class StateStore::Parts {
   // Puts a whole snapshot in the place of the group's state: one transaction.
   Result<void> replace_group(GroupId id, const Staging& staging, const raft::StateLabel& label);
 
+  // The group's row was committed as it is in memory.
+  void note_committed(GroupId id, GroupState& group);
+
   // Null if there is nothing of the group yet. Never suspends.
   const GroupState* find(GroupId id) const;
 
@@ -168,11 +171,14 @@ class StateStore::Parts {
   std::unique_ptr<SqliteDatabase> checkpointer_;
   FiberLock checkpoint_lock_;
   std::unique_ptr<MarkFile> mark_file_;
+  FiberLock mark_lock_;
   std::size_t open_snapshots_ = 0;
 
   // As of the last entry applied; what the database does not have of it.
   std::map<GroupId, GroupState> groups_;
   Unsaved unsaved_;
+  // What the database has of the groups, as of the last commit; not of those without an entry.
+  std::map<GroupId, DurabilityMark::Group> committed_;
   std::vector<std::uint64_t> garbage_;
   std::uint64_t next_store_ = 1;
 

@@ -32,10 +32,18 @@ Result<void> StateStore::Parts::save() {
     return {};
   });
   if (!done) return done;
-  for (auto& [id, group] : groups_) group.is_saved = true;
+  for (auto& [id, group] : groups_) {
+    if (!group.is_saved) note_committed(id, group);
+  }
   unsaved_.clear();
   forget_garbage(swept);
   return {};
+}
+
+void StateStore::Parts::note_committed(GroupId id, GroupState& group) {
+  group.is_saved = true;
+  committed_[id] = {.label = {.index = group.label.index, .term = group.label.term},
+                    .digest = group.digest};
 }
 
 Result<void> StateStore::Parts::save_rows(std::uint64_t store, const UnsavedRows& rows) {
@@ -165,12 +173,7 @@ Result<std::vector<std::pair<GroupId, raft::LogStart>>> StateStore::make_durable
 
 Result<void> StateStore::Parts::sync_and_mark() {
   CHECK(checkpoint_lock_.is_held());
-  DurabilityMark mark{.wal = wal_extent(*files_), .groups = {}};
-  for (const auto& [id, group] : groups_) {
-    if (group.label.index == raft::LogIndex()) continue;  // Nothing of it is committed yet.
-    mark.groups[id] = {.label = {.index = group.label.index, .term = group.label.term},
-                       .digest = group.digest};
-  }
+  const DurabilityMark mark{.wal = wal_extent(*files_), .groups = committed_};
   TRY(files_->sync_wal());
   if (mark == mark_file_->mark()) return {};
   return mark_file_->write(mark);

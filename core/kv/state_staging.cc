@@ -237,8 +237,8 @@ Result<void> StateStore::Parts::replace_group(GroupId id, const Staging& staging
   group.label = label;
   group.configuration = staging.configuration;
   group.digest = staging.digest;
-  group.is_saved = true;
   group.tokens = std::move(tokens);
+  note_committed(id, group);
   return {};
 }
 

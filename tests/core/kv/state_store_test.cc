@@ -208,6 +208,12 @@ TEST_F(StateStoreTest, WithoutSpaceForACheckpointWhatWasAppliedIsDurableAllTheSa
   machine_.begin([&](Env& env) {
     const auto store = opened(env);
     ASSERT_TRUE(store->apply(next_entries(*store, 1, 60)));
+    // In the -wal file, and more than the database has room for.
+    const GroupId other(2);
+    const Batch batch{.token = {}, .conditions = {}, .mutations = {{"large", Bytes(50'000, 'x')}}};
+    ASSERT_TRUE(store->apply({{other, {.term = raft::Term(1), .index = raft::LogIndex(1),
+                                       .data = encode(batch)}}}));
+    ASSERT_TRUE(store->content_digest(kGroup));
     machine_.disk().leave_free(0);
     EXPECT_TRUE(store->make_durable());
     EXPECT_EQ(env.marks.counts().at("kv: no space for a checkpoint"), 1u);
