@@ -67,6 +67,7 @@ Result<void> StateStore::Parts::open(Deadline deadline) {
   TRY(prepare_statements());
   TRY(load());
   TRY(check_mark());
+  files_->set_before_wal_begins([this] { return mark_without_wal(); });
   TRY(checkpointer_,
       SqliteDatabase::open(*files_, {.cache_bytes = 64 * 1024,
                                      .sync_wal = [this] { return sync_and_mark(); }}));

@@ -84,7 +84,7 @@ class StateStore::Parts {
 
   Parts(Env& env, StateStoreOptions options)
       : env_(env), options_(std::move(options)), main_lock_(env.scheduler),
-        mark_lock_(env.scheduler), checkpoint_lock_(env.scheduler) {}
+        checkpoint_lock_(env.scheduler), mark_lock_(env.scheduler) {}
   ~Parts() {
     CHECK(open_snapshots_ == 0);
     if (files_) files_->abandon();
@@ -139,6 +139,8 @@ class StateStore::Parts {
   // Makes durable, and then marks as such, all that is committed: before a checkpoint copies it.
   // REQUIRES: checkpoint_lock_ is held.
   Result<void> sync_and_mark();
+  // The mark asks for no frame of the -wal file any more: the database file has them all.
+  Result<void> mark_without_wal();
   // Copies the -wal file to the database file as far as readers let it, so that it begins anew.
   // REQUIRES: checkpoint_lock_ is held.
   Result<void> shorten_wal();

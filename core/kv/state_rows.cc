@@ -175,7 +175,17 @@ Result<void> StateStore::Parts::sync_and_mark() {
   CHECK(checkpoint_lock_.is_held());
   const DurabilityMark mark{.wal = wal_extent(*files_), .groups = committed_};
   TRY(files_->sync_wal());
+  const FiberLock::Hold hold(mark_lock_);
   if (mark == mark_file_->mark()) return {};
+  return mark_file_->write(mark);
+}
+
+// Otherwise a header that is torn as the file is begun anew would be taken for a rotten one.
+Result<void> StateStore::Parts::mark_without_wal() {
+  const FiberLock::Hold hold(mark_lock_);
+  if (mark_file_->mark().wal.frames == 0) return {};
+  DurabilityMark mark = mark_file_->mark();
+  mark.wal = {};
   return mark_file_->write(mark);
 }
 

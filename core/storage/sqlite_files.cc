@@ -218,6 +218,7 @@ Result<void> SqliteFiles::write_wal(BytesView bytes, std::uint64_t offset) {
   }
   // Its header, or something out of the order of appending.
   TRY(write_gathered());
+  if (offset == 0 && before_wal_begins_) TRY(before_wal_begins_());
   return put(wal_, bytes, offset);
 }
 

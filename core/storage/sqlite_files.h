@@ -36,6 +36,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -93,6 +94,11 @@ class SqliteFiles {
   std::uint64_t wal_writes() const { return wal_.writes; }
   // After a rollback: drops frames that wait for the one that commits them.
   void forget_gathered();
+  // Called before the -wal file is begun anew, when all of it is durable in the database file: what
+  // remembers its frames must forget them first. May suspend; its error is the write's.
+  void set_before_wal_begins(std::function<Result<void>()> action) {
+    before_wal_begins_ = std::move(action);
+  }
   // False while there are any.
   bool wal_is_written() const { return gathered_.empty(); }
 
@@ -148,6 +154,7 @@ class SqliteFiles {
   // XXH3 of the page in each frame of the -wal file, from frame 1 at [0]; 0 where it is not known.
   std::vector<std::uint64_t> frame_checksums_;
   // Frames of a transaction that has not committed yet, and where they belong.
+  std::function<Result<void>()> before_wal_begins_;
   Bytes gathered_;
   std::uint64_t gathered_at_ = 0;
   bool frame_commits_ = false;  // The header gathered last says so.
