@@ -181,10 +181,20 @@ class DurableLoad:
     def failures(self):
         return sum(writer.failures for writer in self.writers)
 
-    def longest_gap(self):
-        """The longest time in which no write of any thread was acknowledged."""
-        ends = sorted(end for writer in self.writers for end in list(writer.ends))
-        return max((after - before for before, after in zip(ends, ends[1:])), default=0.0)
+    def longest_gap(self, without=()):
+        """The longest time in which no write of any thread was acknowledged; spans [(start, end)]
+        in `without` end one and begin the next."""
+        moments = [(end, "ack") for writer in self.writers for end in writer.ends]
+        for start, end in without:
+            moments += [(start, "lost"), (end, "back")]
+        longest, since = 0.0, None
+        is_lost = False
+        for moment, what in sorted(moments):
+            if since is not None:
+                longest = max(longest, moment - since)
+            is_lost = what == "lost" or (is_lost and what != "back")
+            since = None if is_lost else moment
+        return longest
 
     def violations_at(self, node):
         """What `node`, asked for every object, tells that must not be. REQUIRES: the load ended."""

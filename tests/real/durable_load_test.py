@@ -103,6 +103,13 @@ class DurableLoadTest(unittest.TestCase):
         self.run_load(enough=200)
         self.assertGreater(self.load.count("violations"), 0)
 
+    def test_the_longest_gap_leaves_out_what_it_is_told_to(self):
+        self.load.writers[0].ends = [1.0, 2.0, 10.0]
+        self.load.writers[1].ends = [4.5]
+        self.assertEqual(self.load.longest_gap(), 5.5)
+        self.assertEqual(self.load.longest_gap(without=[(5.0, 9.0)]), 2.5)
+        self.assertEqual(self.load.longest_gap(without=[(4.0, 7.0)]), 3.0)
+
     def test_what_an_overwritten_key_may_hold(self):
         entry = Overwritten("k")
         self.assertTrue(entry.may_be(None))

@@ -52,6 +52,7 @@ class Killer:
         self._cluster = cluster
         self._random = random.Random(seed)
         self._due = {}  # Node -> when to start it again.
+        self.minorities = []  # [start, end] of when fewer than two processes were there.
 
     def run(self, kills):
         next_kill = time.monotonic() + 1.0
@@ -71,6 +72,8 @@ class Killer:
                 if time.monotonic() >= self._due[node]:
                     del self._due[node]
                     self._cluster.start_node(node)
+                    if len(self._due) == 1:
+                        self.minorities[-1][1] = time.monotonic()
             elif node.process.poll() is not None:
                 raise AssertionError(f"{node} ended by itself with {node.process.returncode}")
 
@@ -87,6 +90,8 @@ class Killer:
             pause = self._random.choices((0.0, self._random.uniform(0.1, 2.0),
                                           self._random.uniform(4.0, 8.0)), weights=(60, 30, 10))[0]
             self._due[victim] = time.monotonic() + pause
+            if len(self._due) == 2:
+                self.minorities.append([time.monotonic(), None])
 
 
 def segments_of(directory):
@@ -185,7 +190,8 @@ class Kill(RealTest):
               f"{list(killer.at_once.values())}); {load.count('acknowledged')} objects and "
               f"{load.overwrites()} overwrites acknowledged, {load.count('unknown')} unknown, "
               f"{load.failures()} failed requests; no write was acknowledged for "
-              f"{load.longest_gap():.1f} s at worst; {snapshots} snapshots installed; {torn} torn "
+              f"{load.longest_gap():.1f} s at worst, for {load.longest_gap(killer.minorities):.1f} s "
+              f"while two processes were there; {snapshots} snapshots installed; {torn} torn "
               f"tails; logs begin after {cut_at} of {groups[0]['applied_index']}, at segments "
               f"{oldest}; read back in {judged:.0f} s", flush=True)
         self.assertGreater(load.count("acknowledged"), killer.kills)
