@@ -100,6 +100,7 @@ NodeConfig scenario_config(std::size_t nodes, std::size_t groups) {
   config.drain_timeout = milliseconds(2000);
   config.wal_preallocate_bytes = 4 << 10;
   config.state_cache_bytes = 256 << 10;
+  config.state_wal_bytes_limit = 256 << 10;
   config.disk_reserve_bytes = 16 << 10;
   return config;
 }

@@ -46,18 +46,7 @@ class Story : ApplyObserver {
   ~Story() { stop_machines(world_); }
 
   void run(FaultPlan plan, Duration span) {
-    NemesisTargets targets;
-    targets.nodes = cluster_.machines();
-    targets.leader = [this]() -> std::optional<std::size_t> {
-      const auto reign = claim_.latest();
-      if (!reign) return std::nullopt;
-      return reign->node.value - 1;
-    };
-    targets.before_restart = [this](std::size_t node) {
-      raft_.on_restart(NodeId(node + 1));
-      logs_[node]->on_restart();
-    };
-    nemesis_ = std::make_unique<Nemesis>(world_, std::move(targets), std::move(plan));
+    nemesis_ = std::make_unique<Nemesis>(world_, targets(), std::move(plan));
     nemesis_->start();
     RunContext context{world_, choices_, report_};
     context.run_for(span);
@@ -92,11 +81,50 @@ class Story : ApplyObserver {
     return config;
   }
 
+  // All that a storm tells its oracles of what happens to a node.
+  NemesisTargets targets() {
+    NemesisTargets targets;
+    targets.nodes = cluster_.machines();
+    targets.leader = [this]() -> std::optional<std::size_t> {
+      const auto reign = claim_.latest();
+      if (!reign) return std::nullopt;
+      return reign->node.value - 1;
+    };
+    targets.before_stop = [this](std::size_t node) {
+      claim_.told_to_stop(NodeId(node + 1), world_.now());
+    };
+    targets.before_restart = [this](std::size_t node) {
+      claim_.started_again(NodeId(node + 1));
+      raft_.on_restart(NodeId(node + 1));
+      logs_[node]->on_restart();
+    };
+    // What is harmed gets a new disk when the node has given it up.
+    targets.on_ended = [this](std::size_t node, sim::EndReason reason, const std::string& why) {
+      const bool gives_up = reason == sim::EndReason::fail_stopped
+                                ? why.find("cannot be read") != std::string::npos
+                                : !cluster_.start_failure(node + 1).empty();
+      return gives_up && cluster_.machine(node + 1).disk().is_harmed();
+    };
+    targets.on_wiped = [this](std::size_t node) {
+      logs_[node]->on_wiped();
+      raft_.on_wiped(NodeId(node + 1));
+    };
+    targets.log_at_rest = [this](std::size_t node) {
+      const LogTap::Place& last = logs_[node]->last_batch();
+      return std::pair(last.path, last.offset);
+    };
+    targets.log_syncs = [this](std::size_t node) { return logs_[node]->syncs(); };
+    return targets;
+  }
+
   void on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) override {
     raft_.on_applied(NodeId(machine.index()), group, entry.index, entry.term, hash_of(entry),
                      world_.now());
   }
-  void on_installed(const sim::Machine&, GroupId, const raft::StateLabel&) override {}
+  void on_installed(const sim::Machine& machine, GroupId group,
+                    const raft::StateLabel& label) override {
+    raft_.on_installed(NodeId(machine.index()), group, label, world_.now());
+  }
   void on_state(const sim::Machine& machine, GroupId group, raft::LogIndex index,
                 std::uint64_t digest) override {
     raft_.on_state(NodeId(machine.index()), group, index, digest, world_.now());
