@@ -121,6 +121,8 @@ NodeConfig Storm::draw_config() {
   config.wal_preallocate_bytes = kPreallocated[chance_.choose(2)];
   constexpr std::size_t kChunkBytes[] = {256 << 10, 4 << 10, 100};
   config.snapshot_chunk_bytes = kChunkBytes[chance_.choose(3)];
+  constexpr std::uint64_t kUnsavedBytes[] = {4 << 20, 2 << 10, 0};
+  config.state_unsaved_bytes_limit = kUnsavedBytes[chance_.choose(3)];
   if (options_.adjust) options_.adjust(config);
   return config;
 }

@@ -46,7 +46,7 @@ struct StateStoreOptions {
   // Of a snapshot that we send; at least one byte.
   std::size_t chunk_bytes = 256 * 1024;
   // What was applied is written to the database when there is so much of it.
-  std::uint64_t unsaved_bytes_limit = 1 << 20;
+  std::uint64_t unsaved_bytes_limit = 4 << 20;
   // Pages of the database kept in memory for applying and reading. Every open snapshot keeps an
   // eighth of it, at least 64 KiB.
   std::size_t cache_bytes = 64 << 20;
