@@ -139,18 +139,18 @@ std::vector<Scenario> disk_storms() {
        .must_reach = {"wal: torn tail cut"},
        .run = torn_write},
       {.name = "lost_sync",
-       .promise = "A node whose sync fails ends rather than try again, and what was acknowledged is "
-                  "still there.",
+       .promise = "A node whose sync fails ends rather than try again, and what was acknowledged "
+                  "is still there.",
        .must_reach = {"node: ended itself when its disk failed"},
        .run = lost_sync},
       {.name = "disk_full",
-       .promise = "A node without space acknowledges nothing, leaves the lead to one that has some, "
-                  "and takes writes again when there is space.",
+       .promise = "A node without space acknowledges nothing, leaves the lead to one that has "
+                  "some, and takes writes again when there is space.",
        .must_reach = {"raft: leader without space stepped down", "raft: space returned"},
        .run = disk_full},
       {.name = "rot",
-       .promise = "What rotted or went astray on a minority of disks is found before anybody relies "
-                  "on it, and comes back from the peers.",
+       .promise = "What rotted or went astray on a minority of disks is found before anybody "
+                  "relies on it, and comes back from the peers.",
        .must_reach = {"node: refused to start on a harmed disk", "node: damaged state put aside",
                       "raft: lost disk admitted as learner"},
        .run = rot},

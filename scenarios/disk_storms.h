@@ -1,4 +1,5 @@
-// The scenarios about the disk: storms that differ in what they do to it. disk_storms.cc has them all.
+// The scenarios about the disk: storms that differ in what they do to it. disk_storms.cc has them
+// all.
 #pragma once
 
 #include <vector>

@@ -1,7 +1,7 @@
 // FaultBudget: which nodes do not hold what they had promised to hold, so that no more than a
-// minority ever does. Raft survives any number of crashes that keep what was synced, and the loss of
-// what was synced on a minority; beyond that nothing acknowledged is safe, and the demand is another
-// (the scenario lost_majority).
+// minority ever does. Raft survives any number of crashes that keep what was synced, and the loss
+// of what was synced on a minority; beyond that nothing acknowledged is safe, and the demand is
+// another (the scenario lost_majority).
 //
 // A harmed node is whole again when the harm is gone from its disk and, if the disk was replaced, a
 // configuration is committed in which the node votes with its new one.
@@ -15,7 +15,8 @@ namespace keelson::scenarios {
 
 class FaultBudget {
  public:
-  // Says whether the node has everything again that it had ever promised; asked of harmed ones only.
+  // Says whether the node has everything again that it had ever promised; asked of harmed ones
+  // only.
   using IsWhole = std::function<bool(std::size_t node)>;
 
   FaultBudget(std::size_t nodes, IsWhole is_whole);

@@ -112,8 +112,9 @@ void run(RunContext& context) { LostDisks(context).run(); }
 
 Scenario lost_disks() {
   return {.name = "lost_disks",
-          .promise = "A minority of lost disks costs nothing that was acknowledged; when a majority "
-                     "is lost, no node answers rather than one wrongly.",
+          .promise =
+              "A minority of lost disks costs nothing that was acknowledged; when a majority "
+              "is lost, no node answers rather than one wrongly.",
           .must_reach = {"budget: a minority of the disks was lost and replaced",
                          "budget: no answer after a majority of the disks was lost"},
           .run = run};

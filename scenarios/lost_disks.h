@@ -1,4 +1,5 @@
-// The fault budget from both sides: a minority of lost disks costs nothing, a majority ends all answers.
+// The fault budget from both sides: a minority of lost disks costs nothing, a majority ends all
+// answers.
 #pragma once
 
 #include "scenarios/scenario.h"

@@ -33,8 +33,8 @@ struct NemesisTargets {
   // Called before a node starts again.
   std::function<void(std::size_t node)> before_restart;
   // Called when a process has ended that nobody ended from outside; may be empty. The nemesis
-  // starts it again soon, as a supervisor would; with a new disk, as an operator would, if the answer
-  // is true.
+  // starts it again soon, as a supervisor would; with a new disk, as an operator would, if the
+  // answer is true.
   std::function<bool(std::size_t node, sim::EndReason reason, const std::string& why)> on_ended;
   // Called when a node has been given an empty disk; may be empty.
   std::function<void(std::size_t node)> on_wiped;

@@ -85,8 +85,8 @@ void Nemesis::rot(const FaultAction& action) {
   later(action.duration, [this, position] { start_if_free(position); });
 }
 
-// Not in the last batch of the log, nor behind it: rot there looks like a tear, and a node that takes
-// it for one forgets in silence (core/storage/wal.h says so).
+// Not in the last batch of the log, nor behind it: rot there looks like a tear, and a node that
+// takes it for one forgets in silence (core/storage/wal.h says so).
 bool Nemesis::rot_in_log(std::size_t position, HarmKind kind) {
   if (!targets_.log_at_rest) return false;
   const auto [path, end] = targets_.log_at_rest(position);

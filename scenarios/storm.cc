@@ -405,7 +405,8 @@ void Storm::compare_contents() {
         const GroupId group(number);
         const raft::LogIndex index = state.label(group).index;
         const auto digest = state.content_digest(group);
-        if (digest && state.label(group).index == index) contents[group][{index, *digest}] = position;
+        if (digest && state.label(group).index == index)
+          contents[group][{index, *digest}] = position;
       }
       --waiting;
     });

@@ -15,8 +15,9 @@ constexpr std::uint64_t kLagMax = 16;
 
 }  // namespace
 
-// Asked of replies alone: they are what majorities are made of. A request is judged by its term, and
-// by nothing else: to a node that is catching up, today's leader may be a member it has not read of.
+// Asked of replies alone: they are what majorities are made of. A request is judged by its term,
+// and by nothing else: to a node that is catching up, today's leader may be a member it has not
+// read of.
 bool RaftNode::speaks_for_another(const Group& group, NodeId id, Incarnation incarnation) {
   const auto& members = group.core.configuration().members;
   const auto member = members.find(id);

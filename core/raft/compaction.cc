@@ -1,8 +1,8 @@
-// Compaction (§7) and the space on the disk: when the logs are cut, and what a node does that has no
-// room for more.
+// Compaction (§7) and the space on the disk: when the logs are cut, and what a node does that has
+// no room for more.
 //
-// An entry may go when the state that includes it is durable. It had better stay while a snapshot of
-// an earlier state is on its way, or the follower that installs it needs yet another one.
+// An entry may go when the state that includes it is durable. It had better stay while a snapshot
+// of an earlier state is on its way, or the follower that installs it needs yet another one.
 // Tested by tests/core/node/snapshot_test.cc and the scenarios snapshot_catch_up, disk_full.
 #include <fmt/format.h>
 
@@ -111,7 +111,8 @@ void RaftNode::look_for_space(bool ran_out) {
     const Duration patience = groups_.begin()->second->options.election_timeout * 20;
     if (now - full_since_ < patience) return;
   } else {
-    env_.log.event("raft", is_full ? "the disk is full: no writes are taken" : "there is space again");
+    env_.log.event("raft",
+                   is_full ? "the disk is full: no writes are taken" : "there is space again");
     if (!is_full) SOMETIMES(env_.marks, "raft: space returned");
   }
   disk_is_full_ = is_full;

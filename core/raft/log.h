@@ -5,8 +5,8 @@
 // not pass for the new entry's (the "ABA" of asynchronous appends), so truncation also cuts back
 // what outstanding writes will be taken to confirm.
 //
-// Compaction (§7): the log forgets its first entries once the state that includes them is durable, or
-// begins anew after a snapshot. What is before its start was committed, so any log that is asked
+// Compaction (§7): the log forgets its first entries once the state that includes them is durable,
+// or begins anew after a snapshot. What is before its start was committed, so any log that is asked
 // about it agrees.
 #pragma once
 

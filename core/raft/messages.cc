@@ -45,8 +45,8 @@ Result<Configuration> to_configuration(const wire::Configuration& body) {
   for (const wire::Configuration::Member& member : body.members()) {
     const NodeId id(member.node());
     if (id <= last) return corrupt("configuration's members");
-    configuration.members.emplace(
-        id, Member{.incarnation = Incarnation(member.incarnation()), .is_voter = member.is_voter()});
+    configuration.members.emplace(id, Member{.incarnation = Incarnation(member.incarnation()),
+                                             .is_voter = member.is_voter()});
     last = id;
   }
   return configuration;

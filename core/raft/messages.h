@@ -56,8 +56,8 @@ struct AppendEntriesReply {
   bool operator==(const AppendEntriesReply&) const = default;
 };
 
-// Figure 13, with the number of a chunk in the place of its offset. One at a time to a follower; the
-// next when this one is answered, this one again when it is not.
+// Figure 13, with the number of a chunk in the place of its offset. One at a time to a follower;
+// the next when this one is answered, this one again when it is not.
 struct InstallSnapshot {
   Term term;
   SnapshotId id;

@@ -239,8 +239,9 @@ bool Raft::promises_are_durable() const {
 // For what promises nothing that a restart could forget.
 void Raft::send(NodeId to, Message message) { messages_.push_back({to, std::move(message)}); }
 
-// A reply shows the current term, a vote in it, or where the log begins. It must not be seen by others before a restart is
-// certain to remember them (Figure 2: "Updated on stable storage before responding to RPCs").
+// A reply shows the current term, a vote in it, or where the log begins. It must not be seen by
+// others before a restart is certain to remember them (Figure 2: "Updated on stable storage before
+// responding to RPCs").
 void Raft::reply(NodeId to, Message message) {
   auto& queue = promises_are_durable() ? messages_ : promises_;
   queue.push_back({to, std::move(message)});

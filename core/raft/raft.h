@@ -65,8 +65,8 @@ struct Ready {
   // 1. Send now: nothing here rests on a write that persisted() has not confirmed. (A leader's own
   //    disk write overlaps replication: dissertation §10.2.1.)
   std::vector<Outgoing> messages;
-  // 2. Write and sync hard_state, restart and entries, in the order of the write ids. The log begins
-  //    anew after `log_restart`. An entry replaces all entries of its index and above. Then
+  // 2. Write and sync hard_state, restart and entries, in the order of the write ids. The log
+  //    begins anew after `log_restart`. An entry replaces all entries of its index and above. Then
   std::optional<HardState> hard_state;
   std::optional<LogStart> log_restart;
   std::vector<Entry> entries;
@@ -81,8 +81,8 @@ struct Ready {
   std::vector<Entry> committed;
   // 5. Answer reads.
   std::vector<ReadResult> reads;
-  // 6. Send each of these followers a snapshot, unless that is under way: its log cannot be continued
-  //    from this one, or its state is lost. Repeated as long as it is so.
+  // 6. Send each of these followers a snapshot, unless that is under way: its log cannot be
+  //    continued from this one, or its state is lost. Repeated as long as it is so.
   std::set<NodeId> snapshots_wanted;
 };
 

@@ -44,9 +44,10 @@ void RaftNode::add_group(GroupId group, const Options& options, Recovered recove
   const Raft& core = find(group).core;
   if (core.needs_snapshot()) {
     SOMETIMES(env_.marks, "raft: state lost, asks for a snapshot");
-    env_.log.event("raft", fmt::format("{}: the state is lost, the log begins after {}: waiting for "
-                                       "a snapshot",
-                                       to_string(group), core.log_start().index.value));
+    env_.log.event("raft",
+                   fmt::format("{}: the state is lost, the log begins after {}: waiting for "
+                               "a snapshot",
+                               to_string(group), core.log_start().index.value));
   }
 }
 

@@ -2,8 +2,8 @@
 //
 // THE LOOP (run): wait for an input or a deadline, then for each group that has something to say:
 // send, hand what must be durable to the log writer and what is committed to the applier, answer
-// reads. Inputs (messages, calls, time) are stepped into the core at once; the loop only carries out
-// what the core then asks for.
+// reads. Inputs (messages, calls, time) are stepped into the core at once; the loop only carries
+// out what the core then asks for.
 //   write_loop      makes everything that gathered durable with one write and one sync, across
 //                   groups, and only then sends the promises that rest on it.
 //   apply_loop      applies what gathered with one transaction, across groups; takes in the chunks
@@ -95,14 +95,14 @@ class RaftNode {
   void stop();
 
   // Takes a message from a peer; of an unknown group it is ignored, and so is a reply from a data
-  // directory other than the member's: that node has forgotten what it promised. It is admitted anew
-  // as a learner, and as a voter when it has caught up. Never suspends.
+  // directory other than the member's: that node has forgotten what it promised. It is admitted
+  // anew as a learner, and as a voter when it has caught up. Never suspends.
   void receive(NodeId from, Incarnation incarnation, GroupId group, const Message& message);
 
   // Appends a command to the group's log and waits until it is applied here; returns what
   // StateMachine::apply gave. Errors: not_leader (nothing happened, and nothing will), unavailable
-  // (overloaded, or the disk is full: nothing happened), timed_out (it may have happened, or may yet
-  // happen).
+  // (overloaded, or the disk is full: nothing happened), timed_out (it may have happened, or may
+  // yet happen).
   Result<Bytes> propose(GroupId group, Bytes command, Deadline deadline);
 
   // A quorum round begun after this call (§8): returns the index that a linearizable read must see

@@ -111,8 +111,8 @@ void Raft::append_own(EntryKind kind, Bytes data) {
 }
 
 // At most one append a follower: all that has come since the last one, or a heartbeat. A follower
-// that needs what this log has forgotten gets heartbeats at the log's start: when it accepts one, its
-// snapshot has arrived.
+// that needs what this log has forgotten gets heartbeats at the log's start: when it accepts one,
+// its snapshot has arrived.
 void Raft::send_appends() {
   appends_due_ = false;
   for (auto& [peer, progress] : progress_) {

@@ -1,4 +1,5 @@
-// Log compaction (§7): forgetting the log, and InstallSnapshot for those who need what is forgotten.
+// Log compaction (§7): forgetting the log, and InstallSnapshot for those who need what is
+// forgotten.
 //
 // The state itself never passes through here: raft_node.cc streams it from one state machine to the
 // other, and tells this core what it has come to.
@@ -32,7 +33,8 @@ void Raft::on_install_snapshot(NodeId from, const InstallSnapshot& request, Inst
   }
   const bool has_it = request.id.index <= handed_out_index_ && !needs_snapshot_;
   if (has_it) return answer_chunk(received, 0, true);
-  // A state from before the log's start cannot be continued by it. The leader will have a newer one.
+  // A state from before the log's start cannot be continued by it. The leader will have a newer
+  // one.
   if (request.id.index < log_.start().index) return answer_chunk(received, 0, false);
   chunks_.push_back(received);
 }

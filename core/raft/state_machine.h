@@ -1,9 +1,9 @@
-// What Raft replicates: the state of a node's groups, which entries change, and which snapshots carry
-// to a node whose log cannot be continued (§7).
+// What Raft replicates: the state of a node's groups, which entries change, and which snapshots
+// carry to a node whose log cannot be continued (§7).
 //
 // The state is a function of the log: it may be behind the log after a crash, and is brought up to
-// date from it. The log may forget an entry only when the state that includes it is durable. The one
-// implementation of production is core/kv/state_store.h.
+// date from it. The log may forget an entry only when the state that includes it is durable. The
+// one implementation of production is core/kv/state_store.h.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct Committed {
   Entry entry;
 };
 
-// What a state includes: all entries up to this one. "lastIncludedIndex", "lastIncludedTerm" and the
-// latest configuration as of that index (Figure 13). Index 0 is the empty state.
+// What a state includes: all entries up to this one. "lastIncludedIndex", "lastIncludedTerm" and
+// the latest configuration as of that index (Figure 13). Index 0 is the empty state.
 struct StateLabel {
   LogIndex index;
   Term term;
@@ -40,8 +40,8 @@ struct SnapshotChunk {
   bool operator==(const SnapshotChunk&) const = default;
 };
 
-// Names one snapshot, so that the parts of two are never mixed and an interrupted transfer can go on
-// where it was: drawn by the sender.
+// Names one snapshot, so that the parts of two are never mixed and an interrupted transfer can go
+// on where it was: drawn by the sender.
 struct SnapshotId {
   std::uint64_t number = 0;
   LogIndex index;  // Of the label.
@@ -74,8 +74,8 @@ class StateMachine {
   // Applies entries, each group's in the order of its log, each exactly once; all or none, together
   // with the labels. Deterministic: no clock, no chance, no order of addresses. Gives the result of
   // each entry, for its proposer. Not durable when it returns. May suspend.
-  // REQUIRES: each group's entries continue its label. Errors: no_space (nothing was applied, and the
-  // same may be tried again), io_error, corrupt (the node must end).
+  // REQUIRES: each group's entries continue its label. Errors: no_space (nothing was applied, and
+  // the same may be tried again), io_error, corrupt (the node must end).
   virtual Result<std::vector<Bytes>> apply(const std::vector<Committed>& entries) = 0;
 
   // Makes durable whatever was applied before the call; the labels of that moment, by group, are
@@ -92,18 +92,18 @@ class StateMachine {
   // of another snapshot of the group do not count. Suspends. Errors: io_error.
   virtual Result<std::uint64_t> staged(GroupId group, const SnapshotId& id) = 0;
 
-  // Keeps the chunk beside the state if it is the wanted one (another is ignored); the state does not
-  // change. A chunk of another snapshot replaces what was staged. Suspends. Errors: no_space,
-  // invalid_argument (the chunk is no chunk, or belongs to no such snapshot), io_error, corrupt (the
-  // state is damaged).
+  // Keeps the chunk beside the state if it is the wanted one (another is ignored); the state does
+  // not change. A chunk of another snapshot replaces what was staged. Suspends. Errors: no_space,
+  // invalid_argument (the chunk is no chunk, or belongs to no such snapshot), io_error, corrupt
+  // (the state is damaged).
   virtual Result<void> stage(GroupId group, const SnapshotId& id, const SnapshotChunk& chunk) = 0;
 
-  // Puts the staged snapshot in the place of the group's state: atomic, and durable when it returns.
-  // A snapshot of before any entry of configuration takes the label's.
+  // Puts the staged snapshot in the place of the group's state: atomic, and durable when it
+  // returns. A snapshot of before any entry of configuration takes the label's.
   // REQUIRES: all chunks are staged; the group's label is not beyond it. Suspends. Errors:
   // invalid_argument (the whole fails its checksum: what was staged is dropped), no_space (when the
-  // label is the snapshot's nevertheless, only its durability is missing, which make_durable() gives
-  // it), io_error, corrupt (the state is damaged).
+  // label is the snapshot's nevertheless, only its durability is missing, which make_durable()
+  // gives it), io_error, corrupt (the state is damaged).
   virtual Result<void> install(GroupId group, const SnapshotId& id, const StateLabel& label) = 0;
 
   // After `corrupt`: puts what is damaged aside, durably, so that the next start finds an empty

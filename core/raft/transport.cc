@@ -269,7 +269,8 @@ Result<Transport::Hello> Transport::check_hello(const Frame& frame) const {
   return Hello{id, incarnation};
 }
 
-Result<Transport::Hello> Transport::read_hello(Connection& connection, Bytes& received, Deadline deadline) {
+Result<Transport::Hello> Transport::read_hello(Connection& connection, Bytes& received,
+                                               Deadline deadline) {
   constexpr std::size_t kHelloBytesMax = 1024;
   char chunk[kHelloBytesMax];
   while (true) {

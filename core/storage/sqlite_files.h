@@ -28,7 +28,8 @@
 //
 // A SYNC THAT FAILED before this process began has left frames that reads show and nothing saves: a
 // sync now would say that they are durable, and they would go with the power. So the -wal file is
-// written again, as it is, when it is opened. What a checkpoint lost in the same way is still in it.
+// written again, as it is, when it is opened. What a checkpoint lost in the same way is still in
+// it.
 //
 // A failed sync, and the death of a fiber inside a call, end the use of both files: every later
 // call fails at once and touches no Disk.
