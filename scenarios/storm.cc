@@ -207,7 +207,7 @@ bool Storm::node_ended(std::size_t node, sim::EndReason reason, const std::strin
   const bool excused = nemesis_->may_fail(node);
   const bool is_harmed = cluster_->machine(node + 1).disk().is_harmed();
   if (reason == sim::EndReason::fail_stopped) {
-    context_.report.count("node: ended itself when its disk failed", 1);
+    context_.report.reached("node: ended itself when its disk failed");
     if (!excused) {
       context_.report.fail("node end", "fail stop",
                            fmt::format("n{} ended itself: {}", node + 1, why), now);
@@ -218,7 +218,7 @@ bool Storm::node_ended(std::size_t node, sim::EndReason reason, const std::strin
   if (!excused) {
     context_.report.fail("node end", "start", fmt::format("n{}: {}", node + 1, failure), now);
   }
-  if (is_harmed) context_.report.count("node: refused to start on a harmed disk", 1);
+  if (is_harmed) context_.report.reached("node: refused to start on a harmed disk");
   return is_harmed;
 }
 
