@@ -1,4 +1,4 @@
-// Tested by tests/core/storage/sqlite_vfs_test.cc.
+// Tested by tests/core/kv/state_mark_test.cc.
 #include "core/storage/sqlite_wal.h"
 
 #include <array>
