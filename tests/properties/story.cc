@@ -107,6 +107,7 @@ StormOptions storm_options(const Story& story, const PlayOptions& options) {
     config.heartbeat_interval = shape.election_timeout / 5;
     config.lease = shape.leases ? shape.election_timeout * 9 / 10 : Duration::zero();
     config.wal_segment_bytes = shape.wal_segment_bytes;
+    config.wal_bytes_max = 4 * shape.wal_segment_bytes;
   };
   return storm;
 }
