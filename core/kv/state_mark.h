@@ -48,8 +48,8 @@ class MarkFile {
   // is not. Suspends. Errors: io_error, no_space.
   static Result<void> make(Disk& disk, const std::string& path, Deadline deadline);
 
-  // Reads the newest mark, and makes sure that it is durable: an earlier sync of it may have failed.
-  // Suspends. Errors: corrupt (it is missing, or no slot is whole), io_error.
+  // Reads the newest mark, and makes sure that it is durable: an earlier sync of it may have
+  // failed. Suspends. Errors: corrupt (it is missing, or no slot is whole), io_error.
   static Result<std::unique_ptr<MarkFile>> open(Disk& disk, const std::string& path,
                                                 Deadline deadline);
 

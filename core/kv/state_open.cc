@@ -27,8 +27,8 @@ Result<void> remove_if_there(Disk& disk, const std::string& path, Deadline deadl
 
 }  // namespace
 
-// A database that has its name is complete, and has its -wal file and its mark: power may be lost at
-// any step.
+// A database that has its name is complete, and has its -wal file and its mark: power may be lost
+// at any step.
 Result<void> StateStore::Parts::make_if_missing(Deadline deadline) {
   Disk& disk = env_.disk;
   TRY(disk.create_directory(options_.folder, deadline));

@@ -5,8 +5,9 @@
 
 namespace keelson::kv::sql {
 
-// kv has row ids: without them a value of a kilobyte would not fit into a page of the index and would
-// take a page of its own. A group's row carries what is replicated of it, and `store`, where its content is.
+// kv has row ids: without them a value of a kilobyte would not fit into a page of the index and
+// would take a page of its own. A group's row carries what is replicated of it, and `store`, where
+// its content is.
 inline constexpr char kSchema[] = R"(
 CREATE TABLE groups(
   id INTEGER PRIMARY KEY, store INTEGER NOT NULL,

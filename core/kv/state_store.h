@@ -9,8 +9,8 @@
 // database's -wal file was synced after it. So a loss of power takes some of the
 // last transactions, whole ones, and what is left is the state at an earlier label, from which the
 // log goes on. make_durable() says which label that is at least, and writes it down beside the
-// database (core/kv/state_mark.h), so that damage which looks like a loss of power is known for what
-// it is.
+// database (core/kv/state_mark.h), so that damage which looks like a loss of power is known for
+// what it is.
 //
 // Tables (core/kv/state_schema.h has the SQL). A "store" is the content of one group; a snapshot
 // that is sent to us grows in a store of its own, which takes the place of the group's at
