@@ -50,6 +50,11 @@ void LogTap::on_write(const sim::Machine&, const std::string& path, std::uint64_
     std::erase_if(segments_, [&](const auto& each) { return each.first + 1 < *number; });
   }
   Bytes& image = segment.image;
+  if (offset < segment.said_to) {
+    const std::uint64_t told = std::min<std::uint64_t>(bytes.size(), segment.said_to - offset);
+    const bool is_same = BytesView(image).substr(offset, told) == bytes.substr(0, told);
+    if (!is_same) complain(*number, segment, "wrote over");
+  }
   if (image.size() < offset + bytes.size()) image.resize(offset + bytes.size());
   image.replace(offset, bytes.size(), bytes);
 }
@@ -58,6 +63,7 @@ void LogTap::on_truncate(const sim::Machine&, const std::string& path, std::uint
   const auto number = segment_number(path);
   if (!number) return;
   Segment& segment = segments_[*number];
+  if (size < segment.said_to) complain(*number, segment, "cut off");
   // Preallocated zeros are not kept: nothing is read from them.
   if (size < segment.image.size()) segment.image.resize(size);
 }
@@ -79,6 +85,7 @@ void LogTap::on_wiped() {
 
 void LogTap::on_restart() {
   if (!std::exchange(power_was_lost_, false)) return;
+  demand_survival();
   for (auto& [number, segment] : segments_) {
     auto left = machine_.disk().read_durable(wal_format::segment_path(number));
     if (!left) {
@@ -88,6 +95,28 @@ void LogTap::on_restart() {
     segment.image = std::move(*left);
     read_on(number, segment);
   }
+}
+
+// Of the last segment that says anything: those before it may have been given back.
+void LogTap::demand_survival() {
+  if (machine_.disk().is_harmed()) return;
+  for (auto last = segments_.rbegin(); last != segments_.rend(); ++last) {
+    const auto& [number, segment] = *last;
+    if (segment.said_to == 0) continue;
+    const auto left = machine_.disk().read_durable(wal_format::segment_path(number));
+    const BytesView told = BytesView(segment.image).substr(0, segment.said_to);
+    if (!left || BytesView(*left).substr(0, told.size()) != told) {
+      complain(number, segment, "relied on, before it was durable,");
+    }
+    return;
+  }
+}
+
+void LogTap::complain(std::uint32_t number, const Segment& segment, std::string_view what) {
+  report_.fail("durability", "a promise of the log is gone",
+               fmt::format("{} {} what it had synced of segment {}, up to {}", to_string(node_),
+                           what, number, segment.said_to),
+               machine_.world().now());
 }
 
 void LogTap::read_on(std::uint32_t number, Segment& segment) {
@@ -114,6 +143,7 @@ void LogTap::read_on(std::uint32_t number, Segment& segment) {
       return;
     }
     segment.read_to += wal_format::kBatchHeaderBytes + batch->payload.size();
+    if (!batch->payload.empty()) segment.said_to = segment.read_to;
   }
 }
 

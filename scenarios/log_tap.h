@@ -6,11 +6,15 @@
 // records in them by a reader of its own. What a loss of power has left is read again from the
 // disk, so a batch that was never synced and has survived counts from then on; one that only a page
 // cache holds, after the process was killed, does not count before the node has synced it.
+//
+// An oracle of its own, "durability": what was told as durable is never cut off or written over with
+// something else, and a loss of power leaves it. (A disk that is harmed may have lost it.)
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "core/raft/types.h"
 #include "scenarios/raft_checks.h"
@@ -51,10 +55,13 @@ class LogTap : public sim::DiskTap {
   struct Segment {
     Bytes image;                // What was written, up to the last octet ever written.
     std::uint64_t read_to = 0;  // Everything before was durable and has been told.
+    std::uint64_t said_to = 0;  // The same without seals behind the last batch: 0 if none is there.
     std::uint64_t salt = 0;
   };
 
   void read_on(std::uint32_t number, Segment& segment);
+  void demand_survival();
+  void complain(std::uint32_t number, const Segment& segment, std::string_view what);
   bool tell(BytesView payload);
   bool tell_entries(GroupId group, BytesView& payload);
 

@@ -36,6 +36,8 @@ void RaftChecks::on_append_entries(NodeId from, GroupId id, const raft::AppendEn
     check_leader_has(group, id, from, append.term, append.prev_log_index, append.prev_log_term,
                      now);
   }
+  std::map<raft::LogIndex, raft::Term>& sent = group.sent[append.term];
+  sent[append.prev_log_index] = append.prev_log_term;
   raft::LogIndex previous_index = append.prev_log_index;
   raft::Term previous_term = append.prev_log_term;
   for (const raft::Entry& entry : append.entries) {
@@ -51,6 +53,7 @@ void RaftChecks::on_append_entries(NodeId from, GroupId id, const raft::AppendEn
     }
     note_entry(group, id, from, entry.index, entry.term, hash_of(entry), previous_term, now);
     check_leader_has(group, id, from, append.term, entry.index, entry.term, now);
+    sent[entry.index] = entry.term;
     previous_index = entry.index;
     previous_term = entry.term;
   }
@@ -88,7 +91,29 @@ void RaftChecks::on_append_reply(NodeId from, NodeId to, GroupId id,
                              to_string(from), reply.match_index.value, to_string(id),
                              reply.term.value, member.durable_last().value),
                  now);
+  } else {
+    check_acknowledged_entry(from, id, reply, now);
   }
+}
+
+// The entry that is durable there must be the leader's own, not one that it replaces.
+void RaftChecks::check_acknowledged_entry(NodeId from, GroupId id,
+                                          const raft::AppendEntriesReply& reply,
+                                          sim::TrueTime now) {
+  const Member& member = members_[{from, id}];
+  if (reply.match_index <= member.durable_start.index) return;
+  const auto& sent = groups_[id].sent[reply.term];
+  const auto entry = sent.find(reply.match_index);
+  if (entry == sent.end()) return;
+  const raft::Term durable =
+      member.durable_terms[reply.match_index.value - member.durable_start.index.value - 1];
+  if (durable == entry->second) return;
+  report_.fail("durable promise", "acknowledgement of another entry",
+               fmt::format("{} acknowledged {} of {} in term {} although its disk holds one of term "
+                           "{} there",
+                           to_string(from), entry_name(reply.match_index, entry->second),
+                           to_string(id), reply.term.value, durable.value),
+               now);
 }
 
 void RaftChecks::on_install_snapshot(NodeId from, GroupId id, const raft::InstallSnapshot& install,

@@ -120,6 +120,8 @@ class RaftChecks {
     std::map<raft::Term, std::set<NodeId>> holders;  // Of a durable entry of the term.
     raft::Term highest_leader_term;
     std::vector<std::vector<SeenEntry>> entries;  // By index.
+    // What the leader of a term has sent of its log: the term of the entry, by index.
+    std::map<raft::Term, std::map<raft::LogIndex, raft::Term>> sent;
     std::vector<std::optional<Applied>> applied;  // By index.
     std::map<raft::LogIndex, std::pair<std::uint64_t, NodeId>> digests;  // By index, of the first.
   };
@@ -143,6 +145,8 @@ class RaftChecks {
   void note_leader(Group& group, NodeId from, GroupId id, raft::Term term, sim::TrueTime now);
   void note_vote(NodeId voter, GroupId group, raft::Term term, NodeId candidate,
                  const char* evidence, sim::TrueTime now);
+  void check_acknowledged_entry(NodeId from, GroupId group, const raft::AppendEntriesReply& reply,
+                                sim::TrueTime now);
   void note_promise(NodeId node, NodeId to, GroupId group, raft::Term term, const char* what,
                     sim::TrueTime now);
   void check_vote_is_durable(NodeId voter, NodeId candidate, GroupId group, raft::Term term,

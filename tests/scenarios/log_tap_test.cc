@@ -101,6 +101,56 @@ TEST_F(LogTapTest, WhatSurvivesALossOfPowerIsDurableThough) {
   EXPECT_TRUE(acknowledges(2));
 }
 
+TEST_F(LogTapTest, WhatWasSyncedMayNotBeCutOff) {
+  run_log([](Env& env, storage::Wal& wal) {
+    wal.append(kGroup, raft::HardState{Term(2), NodeId(3)}, {entry(1, 2)});
+    ASSERT_TRUE(wal.write_and_sync(Deadline::never()).has_value());
+    auto file = env.disk.open("wal/00000001.log", OpenMode::existing, Deadline::never());
+    ASSERT_TRUE(file.has_value());
+    const auto size = (*file)->size();
+    ASSERT_TRUE((*file)->truncate(*size - 1, Deadline::never()).has_value());
+  });
+  ASSERT_TRUE(report_.failed());
+  EXPECT_EQ(report_.failure()->fingerprint, "durability/a promise of the log is gone");
+}
+
+TEST_F(LogTapTest, WhatWasSyncedMayBeWrittenAgainButNotOver) {
+  run_log([this](Env& env, storage::Wal& wal) {
+    wal.append(kGroup, raft::HardState{Term(2), NodeId(3)}, {entry(1, 2)});
+    ASSERT_TRUE(wal.write_and_sync(Deadline::never()).has_value());
+    auto file = env.disk.open("wal/00000001.log", OpenMode::existing, Deadline::never());
+    ASSERT_TRUE(file.has_value());
+    Bytes content(*(*file)->size(), '\0');
+    ASSERT_TRUE((*file)->pread(content, 0, Deadline::never()).has_value());
+    ASSERT_TRUE((*file)->pwrite(BytesView(content).substr(40), 40, Deadline::never()).has_value());
+    EXPECT_FALSE(report_.failed());
+    content.back() ^= 1;
+    ASSERT_TRUE((*file)->pwrite(BytesView(content).substr(40), 40, Deadline::never()).has_value());
+  });
+  ASSERT_TRUE(report_.failed());
+  EXPECT_EQ(report_.failure()->fingerprint, "durability/a promise of the log is gone");
+}
+
+TEST_F(LogTapTest, ASyncThatSavedNothingIsSeenWhenPowerIsLost) {
+  sim::DiskConditions conditions;
+  conditions.at_power_loss.lose_all_per_million = 1'000'000;
+  machine_.disk().set_conditions(conditions);
+  run_log([this](Env& env, storage::Wal& wal) {
+    wal.append(kGroup, raft::HardState{Term(2), NodeId(3)}, {entry(1, 2)});
+    ASSERT_TRUE(wal.write_and_sync(Deadline::never()).has_value());
+    wal.append(kGroup, std::nullopt, {entry(2, 2)});
+    machine_.disk().fail_next(sim::DiskOperation::sync);
+    EXPECT_FALSE(wal.write_and_sync(Deadline::never()).has_value());
+    auto file = env.disk.open("wal/00000001.log", OpenMode::existing, Deadline::never());
+    ASSERT_TRUE((*file)->sync(Deadline::never()).has_value());
+  });
+  EXPECT_EQ(tap_.batches(), 2u);  // So it seemed.
+  machine_.crash();
+  tap_.on_restart();
+  ASSERT_TRUE(report_.failed());
+  EXPECT_EQ(report_.failure()->fingerprint, "durability/a promise of the log is gone");
+}
+
 TEST_F(LogTapTest, ASegmentWhoseNameWasLostIsReadAnewWhenItIsBegunAgain) {
   sim::DiskConditions conditions;
   conditions.at_power_loss.lose_entry_per_million = 1'000'000;

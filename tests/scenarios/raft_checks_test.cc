@@ -137,6 +137,29 @@ TEST_F(RaftChecksTest, AnAcknowledgementBeforeTheEntryWasDurableIsSeen) {
   EXPECT_EQ(fingerprint(), "durable promise/acknowledgement");
 }
 
+TEST_F(RaftChecksTest, AnAcknowledgementOfAnEntryThatIsDurableInItsPredecessorsTermIsSeen) {
+  checks_.expect_durable_evidence();
+  durable_state(kN1, 2, kN1);
+  durable_state(kN2, 1);
+  durable(kN2, entry(1, 1));
+  durable_state(kN2, 2, kN1);
+  append(kN1, 2, 0, 0, {entry(1, 2)});
+  acknowledge(kN2, kN1, 2, 1);
+  EXPECT_EQ(fingerprint(), "durable promise/acknowledgement of another entry");
+}
+
+TEST_F(RaftChecksTest, TheReplacementOfAnEntryIsAcknowledgedOnceItIsDurable) {
+  checks_.expect_durable_evidence();
+  durable_state(kN1, 2, kN1);
+  durable_state(kN2, 1);
+  durable(kN2, entry(1, 1));
+  durable_state(kN2, 2, kN1);
+  append(kN1, 2, 0, 0, {entry(1, 2)});
+  durable(kN2, entry(1, 2));
+  acknowledge(kN2, kN1, 2, 1);
+  EXPECT_EQ(fingerprint(), "held");
+}
+
 TEST_F(RaftChecksTest, ALateReplyAboutALogThatANewerTermHasCutIsNoViolation) {
   checks_.expect_durable_evidence();
   durable_state(kN2, 4);
