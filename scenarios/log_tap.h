@@ -7,8 +7,8 @@
 // disk, so a batch that was never synced and has survived counts from then on; one that only a page
 // cache holds, after the process was killed, does not count before the node has synced it.
 //
-// An oracle of its own, "durability": what was told as durable is never cut off or written over with
-// something else, and a loss of power leaves it. (A disk that is harmed may have lost it.)
+// An oracle of its own, "durability": what was told as durable is never cut off or written over
+// with something else, and a loss of power leaves it. (A disk that is harmed may have lost it.)
 #pragma once
 
 #include <cstdint>

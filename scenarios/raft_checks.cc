@@ -109,8 +109,8 @@ void RaftChecks::check_acknowledged_entry(NodeId from, GroupId id,
       member.durable_terms[reply.match_index.value - member.durable_start.index.value - 1];
   if (durable == entry->second) return;
   report_.fail("durable promise", "acknowledgement of another entry",
-               fmt::format("{} acknowledged {} of {} in term {} although its disk holds one of term "
-                           "{} there",
+               fmt::format("{} acknowledged {} of {} in term {} although its disk holds one of "
+                           "term {} there",
                            to_string(from), entry_name(reply.match_index, entry->second),
                            to_string(id), reply.term.value, durable.value),
                now);

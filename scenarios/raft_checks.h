@@ -7,8 +7,9 @@
 //   election safety        at most one leader a term and group
 //   vote                   a node gives at most one vote a term, and sends a peer no vote and no
 //                          acknowledgement in an older term than before, restarts or not
-//   durable promise        a vote, an acknowledged entry and their term were durable before they
-//                          were sent, and so was a leader's vote for itself
+//   durable promise        a vote, an acknowledged entry (the leader's own, not one that it
+//                          replaces) and their term were durable before they were sent, and so was
+//                          a leader's vote for itself
 //   monotonic term         what a node has made durable never goes back to an older term
 //   log matching           one index and term, one entry and one predecessor, wherever it is seen
 //   leader completeness    a leader's log holds what was applied before its term
