@@ -98,6 +98,10 @@ bool is_directed(FaultKind kind) {
          kind == FaultKind::clog;
 }
 
+bool is_about_files(FaultKind kind) {
+  return kind >= FaultKind::read_error && kind <= FaultKind::misdirected_write;
+}
+
 // The order's numbers as a permutation of the nodes; zeros give n1, n2, ...
 std::vector<std::size_t> order_of(const Sketch& sketch, std::size_t nodes) {
   std::vector<std::size_t> left;
@@ -118,6 +122,8 @@ FaultAction action_of(const Sketch& sketch, FaultKind kind, std::size_t nodes,
   action.at = kStep * sketch.at;
   action.duration = std::min<Duration>(kStep * sketch.duration, span - action.at);
   action.amount = amount_most(kind) / 1000 * sketch.amount;
+  if (kind == FaultKind::full_disk) action.bytes = 64 * static_cast<std::uint64_t>(sketch.amount);
+  if (is_about_files(kind)) action.place = sketch.others % 2;
   action.targets = order_of(sketch, nodes);
   action.aims_at_leader = sketch.aims_at_leader;
   action.others = 1 + sketch.others % std::max<std::size_t>(1, nodes / 2);
@@ -235,7 +241,8 @@ const std::vector<FaultKind>& kinds_by_simplicity() {
       crash,       kill,         stop,       pause,            isolate,      cut_clients,
       partition,   cut_sends,    cut_receives, cut_one_way,    reset_connections, bridge,
       ring,        swizzle,      clog,       hold_and_release, crash_all,    crash_loop,
-      slow_machine, slow_disk,   stuck_disk, step_wall_clock,  freeze_clock};
+      slow_machine, slow_disk,   stuck_disk, step_wall_clock,  freeze_clock, full_disk,
+      read_error,  write_error,  sync_error, rot,              misdirected_write, wiped_disk};
   return kinds;
 }
 
