@@ -9,10 +9,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-void run_storm(RunContext& context, StormOptions options) {
-  Storm(context, std::move(options)).run();
-}
-
 // Faults of the disk alone, and what makes them matter: the ends of processes.
 FaultProfile disks_alone() {
   FaultProfile profile;

@@ -232,9 +232,7 @@ std::string describe(const FaultAction& action) {
     text += fmt::format(" n{}", action.targets[i] + 1);
     if (i == 0 && action.aims_at_leader) text += " (or whoever leads)";
   }
-  const bool is_about_files =
-      action.kind >= FaultKind::read_error && action.kind <= FaultKind::misdirected_write;
-  if (is_about_files) text += fmt::format(" in {}", kFilePlaces[action.place]);
+  if (is_about_files(action.kind)) text += fmt::format(" in {}", kFilePlaces[action.place]);
   if (action.kind == FaultKind::full_disk) text += fmt::format(" with {} bytes left", action.bytes);
   if (action.amount != Duration::zero()) text += " by " + say(action.amount);
   return text + " for " + say(action.duration);

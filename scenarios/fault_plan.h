@@ -66,6 +66,11 @@ constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::freeze_c
 // The kinds of files that a fault of the disk may choose.
 inline constexpr std::string_view kFilePlaces[] = {"wal/", "state/", "IDENTITY"};
 
+// Whether the kind chooses one of them.
+constexpr bool is_about_files(FaultKind kind) {
+  return kind >= FaultKind::read_error && kind <= FaultKind::misdirected_write;
+}
+
 // "cut_one_way", as in profiles and counts.
 std::string_view name_of(FaultKind kind);
 

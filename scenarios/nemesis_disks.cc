@@ -116,9 +116,11 @@ void Nemesis::misdirect(const FaultAction& action) {
 }
 
 void Nemesis::wipe(std::size_t position) {
-  node(position).disk().wipe();
   world_.ledger().injected("disk.wiped");
-  world_.ledger().effective("disk.wiped");
+  if (!node(position).disk().visible_content().files.empty()) {
+    world_.ledger().effective("disk.wiped");
+  }
+  node(position).disk().wipe();
   budget_.harmed(position);
   states_[position].fragile_until_sync.reset();
   states_[position].awaits_harm = false;

@@ -222,6 +222,10 @@ bool Storm::node_ended(std::size_t node, sim::EndReason reason, const std::strin
   return is_harmed;
 }
 
+void run_storm(RunContext& context, StormOptions options) {
+  Storm(context, std::move(options)).run();
+}
+
 // --- phases ---
 
 void Storm::run() {

@@ -120,4 +120,7 @@ class Storm : public ApplyObserver {
   std::vector<std::size_t> core_;     // Positions of the nodes that are healed.
 };
 
+// A storm with these options, from its set-up to its checks: what most scenarios are.
+void run_storm(RunContext& context, StormOptions options);
+
 }  // namespace keelson::scenarios

@@ -9,10 +9,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-void run_storm(RunContext& context, StormOptions options) {
-  Storm(context, std::move(options)).run();
-}
-
 // --- what is stressed ---
 
 FaultProfile whole_fault_model() {

@@ -174,6 +174,7 @@ class StateStore::Parts {
   FiberLock checkpoint_lock_;
   std::unique_ptr<MarkFile> mark_file_;
   FiberLock mark_lock_;
+  std::uint64_t wal_begun_ = 0;  // How often the -wal file was begun anew.
   std::size_t open_snapshots_ = 0;
 
   // As of the last entry applied; what the database does not have of it.

@@ -173,9 +173,11 @@ Result<std::vector<std::pair<GroupId, raft::LogStart>>> StateStore::make_durable
 
 Result<void> StateStore::Parts::sync_and_mark() {
   CHECK(checkpoint_lock_.is_held());
-  const DurabilityMark mark{.wal = wal_extent(*files_), .groups = committed_};
+  DurabilityMark mark{.wal = wal_extent(*files_), .groups = committed_};
+  const std::uint64_t begun = wal_begun_;
   TRY(files_->sync_wal());
   const FiberLock::Hold hold(mark_lock_);
+  if (wal_begun_ != begun) mark.wal = {};  // Those frames are in the database file by now.
   if (mark == mark_file_->mark()) return {};
   return mark_file_->write(mark);
 }
@@ -183,6 +185,7 @@ Result<void> StateStore::Parts::sync_and_mark() {
 // Otherwise a header that is torn as the file is begun anew would be taken for a rotten one.
 Result<void> StateStore::Parts::mark_without_wal() {
   const FiberLock::Hold hold(mark_lock_);
+  ++wal_begun_;
   if (mark_file_->mark().wal.frames == 0) return {};
   DurabilityMark mark = mark_file_->mark();
   mark.wal = {};

@@ -27,20 +27,12 @@ void TokenIndex::begin_at(std::uint64_t number) {
   next_ = number;
 }
 
-std::uint64_t TokenIndex::add(std::uint64_t hash, std::uint64_t number) {
+void TokenIndex::add(std::uint64_t hash, std::uint64_t number) {
   CHECK(number == next_);
   const std::uint64_t before = std::exchange(slot(number), hash);
   next_ = number + 1;
   if (count_ == limit_) erase(before, number - limit_);
   insert(hash, number);
-  return before;
-}
-
-void TokenIndex::take_back(std::uint64_t number, std::uint64_t forgotten) {
-  CHECK(number + 1 == next_);
-  erase(std::exchange(slot(number), forgotten), number);
-  next_ = number;
-  if (number >= limit_) insert(forgotten, number - limit_);
 }
 
 void TokenIndex::insert(std::uint64_t hash, std::uint64_t number) {

@@ -19,11 +19,9 @@ class TokenIndex {
   // The numbers of the remembered tokens with this hash: nearly always none or one.
   std::vector<std::uint64_t> find(std::uint64_t hash) const;
 
-  // The next token, which makes the oldest forgotten if there are too many. Gives the hash of that,
-  // for take_back(). REQUIRES: number == next().
-  std::uint64_t add(std::uint64_t hash, std::uint64_t number);
-  // Undoes the last add() that was not undone. REQUIRES: its number, and what it gave.
-  void take_back(std::uint64_t number, std::uint64_t forgotten);
+  // The next token, which makes the oldest forgotten if there are too many.
+  // REQUIRES: number == next().
+  void add(std::uint64_t hash, std::uint64_t number);
 
   // For loading: the tokens are added from this number on. REQUIRES: none was added.
   void begin_at(std::uint64_t number);

@@ -10,12 +10,9 @@ namespace keelson::raft {
 
 namespace {
 
-// Of one transaction.
+// Of one call of StateMachine::apply().
 constexpr std::size_t kApplyEntriesMax = 256;
 constexpr std::size_t kApplyBytesMax = 4 << 20;
-
-// Until a transaction that found no space is tried again.
-constexpr Duration kNoSpaceRetry = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -64,9 +61,11 @@ void RaftNode::apply_entries() {
     look_for_space(true);
     env_.scheduler.sleep_until(env_.clock.now() + kNoSpaceRetry);
   }
-  for (const auto& [id, group] : groups_) {
+  std::set<GroupId> changed;
+  for (const Committed& committed : entries) changed.insert(committed.group);
+  for (const GroupId id : changed) {
     if (observer_ != nullptr) observer_->on_state_changed(id);
-    group->applied_changed.notify_all();
+    find(id).applied_changed.notify_all();
   }
   if (compaction_is_due()) compaction_wanted_.notify_one();
 }
@@ -112,7 +111,8 @@ void RaftNode::take_chunk(Group& group, const ReceivedChunk& received) {
 }
 
 Result<void> RaftNode::stage_and_install(Group& group, const ReceivedChunk& received) {
-  const auto& [id, chunk] = std::tie(received.message.id, received.message.chunk);
+  const SnapshotId& id = received.message.id;
+  const SnapshotChunk& chunk = received.message.chunk;
   TRY(std::uint64_t wanted, state_machine_.staged(group.id, id));
   if (chunk.number == wanted) {
     auto staged = state_machine_.stage(group.id, id, chunk);
@@ -124,14 +124,14 @@ Result<void> RaftNode::stage_and_install(Group& group, const ReceivedChunk& rece
   }
   const bool is_whole = chunk.is_last && wanted == chunk.number + 1;
   if (!is_whole) {
-    group.core.snapshot_staged(received, wanted, env_.clock.now());
+    group.core.snapshot_staged(received, wanted);
     return {};
   }
   const StateLabel label{id.index, id.term, received.message.configuration};
   auto installed = state_machine_.install(group.id, id, label);
   if (!installed && installed.error().code == ErrorCode::invalid_argument) {
     env_.log.event("raft", "a snapshot is refused: " + installed.error().message);
-    group.core.snapshot_staged(received, 0, env_.clock.now());
+    group.core.snapshot_staged(received, 0);
     return {};
   }
   while (!installed && installed.error().code == ErrorCode::no_space &&
@@ -159,7 +159,7 @@ void RaftNode::install(Group& group, const ReceivedChunk& received) {
   }
   group.last_applied = label.index;
   ++snapshot_counts_.installed;
-  group.core.snapshot_installed(received, label, env_.clock.now());
+  group.core.snapshot_installed(received, label);
   if (observer_ != nullptr) {
     observer_->on_installed(group.id, label);
     observer_->on_state_changed(group.id);

@@ -134,10 +134,10 @@ class Raft {
   // to the disk: it need not, then, for that entry will be applied.
   bool may_install(const SnapshotId& id) const;
   // A chunk from Ready::snapshot_chunks was dealt with: `next_chunk` is wanted now.
-  void snapshot_staged(const ReceivedChunk& received, std::uint64_t next_chunk, Instant now);
+  void snapshot_staged(const ReceivedChunk& received, std::uint64_t next_chunk);
   // The snapshot that ended with this chunk is the state now, durably. REQUIRES: may_install(), and
   // that the state did not include label.index before.
-  void snapshot_installed(const ReceivedChunk& received, const StateLabel& label, Instant now);
+  void snapshot_installed(const ReceivedChunk& received, const StateLabel& label);
 
   // A node that cannot write gives up its lead, and until told otherwise stands for election only
   // after the others had four times as long to do so.
@@ -155,13 +155,9 @@ class Raft {
   LogIndex last_log_index() const { return log_.last_index(); }
   const LogStart& log_start() const { return log_.start(); }
   std::uint64_t log_bytes() const { return log_.bytes(); }
-  LogIndex stable_index() const { return log_.stable_index(); }
-  // The term of an entry of the log, or of its start. REQUIRES: it is in the log.
-  Term term_at(LogIndex index) const { return log_.term_at(index); }
   // The latest in the log, committed or not (§6).
   const Configuration& configuration() const;
   bool needs_snapshot() const { return needs_snapshot_; }
-  bool has_committed_in_term() const;
   // For the admin console: what the leader knows of each member; empty on others.
   std::map<NodeId, LogIndex> match_indexes() const;
 
@@ -213,6 +209,7 @@ class Raft {
   void advance_commit_index(Instant now);
   void append_own(EntryKind kind, Bytes data);
   void send_appends();
+  bool has_committed_in_term() const;
   void note_match(NodeId follower, LogIndex match, Instant now);
 
   // configuration.cc

@@ -17,9 +17,6 @@ namespace {
 // Commands proposed and not yet applied, of one group; more are refused.
 constexpr std::size_t kProposalsMax = 4096;
 
-// Until what was not written for want of space is tried again.
-constexpr Duration kNoSpaceRetry = std::chrono::milliseconds(50);
-
 }  // namespace
 
 RaftNode::RaftNode(Env& env, const RaftNodeOptions& options, Persistence& persistence,

@@ -11,6 +11,9 @@
 
 namespace keelson::raft {
 
+// Until what was not written for want of space is tried again.
+constexpr Duration kNoSpaceRetry = std::chrono::milliseconds(50);
+
 struct RaftNode::Group {
   Group(Env& env, GroupId group_id, const Options& group_options, Recovered recovered,
         Configuration group_founders)

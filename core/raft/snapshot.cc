@@ -47,7 +47,7 @@ void Raft::answer_chunk(const ReceivedChunk& received, std::uint64_t next_chunk,
                                             .round = heard_round_});
 }
 
-void Raft::snapshot_staged(const ReceivedChunk& received, std::uint64_t next_chunk, Instant) {
+void Raft::snapshot_staged(const ReceivedChunk& received, std::uint64_t next_chunk) {
   answer_chunk(received, next_chunk, false);
   after_input();
 }
@@ -59,7 +59,7 @@ bool Raft::may_install(const SnapshotId& id) const {
 
 // Figure 13, 6: "If existing log entry has same index and term as snapshot's last included entry,
 // retain log entries following it and reply". 7: "Discard the entire log".
-void Raft::snapshot_installed(const ReceivedChunk& received, const StateLabel& label, Instant) {
+void Raft::snapshot_installed(const ReceivedChunk& received, const StateLabel& label) {
   CHECK(may_install(received.message.id));
   const LogStart last{.index = label.index, .term = label.term};
   if (log_.contains(last.index, last.term)) {

@@ -98,10 +98,6 @@ bool is_directed(FaultKind kind) {
          kind == FaultKind::clog;
 }
 
-bool is_about_files(FaultKind kind) {
-  return kind >= FaultKind::read_error && kind <= FaultKind::misdirected_write;
-}
-
 // The order's numbers as a permutation of the nodes; zeros give n1, n2, ...
 std::vector<std::size_t> order_of(const Sketch& sketch, std::size_t nodes) {
   std::vector<std::size_t> left;

@@ -35,7 +35,7 @@ class SnapshotTest : public RaftTest {
     node_->chunks.clear();
     const SnapshotId& id = received.message.id;
     ASSERT_TRUE(raft().may_install(id));
-    raft().snapshot_installed(received, {id.index, id.term, received.message.configuration}, now_);
+    raft().snapshot_installed(received, {id.index, id.term, received.message.configuration});
     pump();
   }
   std::vector<std::uint64_t> applied_indexes() const {
