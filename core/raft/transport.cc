@@ -64,11 +64,14 @@ Result<GroupMessage> parse_raft_body(BytesView body) {
 
 struct Transport::Peer {
   Peer(Scheduler& scheduler, NodeId peer_id, Address peer_address)
-      : id(peer_id), address(std::move(peer_address)), outgoing_changed(scheduler),
-        session(scheduler) {}
+      : id(peer_id), address(std::move(peer_address)), address_changed(scheduler),
+        outgoing_changed(scheduler), session(scheduler) {}
+
+  bool is_known() const { return !address.empty(); }
 
   const NodeId id;
-  const Address address;
+  Address address;  // Empty when it is forgotten.
+  WaitQueue address_changed;
   // The session in use; a newer one takes its place. Null when not connected.
   Connection* connection = nullptr;
   Incarnation incarnation;  // That the peer speaks for in this session.
@@ -108,12 +111,13 @@ Transport::~Transport() { stop(); }
 Result<void> Transport::start(const Address& listen_address) {
   TRY(listener_, env_.network.listen(listen_address));
   fibers_.spawn("peer listener", [this] { accept_loop(); });
-  for (const auto& [id, peer] : peers_) {
-    if (options_.self < id) {
-      fibers_.spawn("peer dialler", [this, &dialled = *peer] { dial_loop(dialled); });
-    }
-  }
+  for (const auto& [id, peer] : peers_) start_dialling(*peer);
   return {};
+}
+
+void Transport::start_dialling(Peer& peer) {
+  if (peer.id < options_.self) return;
+  fibers_.spawn("peer dialler", [this, &peer] { dial_loop(peer); });
 }
 
 void Transport::stop() {
@@ -125,12 +129,45 @@ void Transport::stop() {
 
 Transport::Peer* Transport::find(NodeId id) const {
   const auto found = peers_.find(id);
-  return found == peers_.end() ? nullptr : found->second.get();
+  return found == peers_.end() || !found->second->is_known() ? nullptr : found->second.get();
 }
 
 bool Transport::is_connected(NodeId id) const {
   const Peer* const peer = find(id);
   return peer != nullptr && peer->connection != nullptr;
+}
+
+std::optional<std::uint32_t> Transport::version_of(NodeId id) const {
+  return is_connected(id) ? std::optional(kTransportVersion) : std::nullopt;
+}
+
+// --- who the peers are ---
+
+void Transport::set_peer(NodeId id, const Address& address) {
+  CHECK(!address.empty());
+  if (id == options_.self) return;
+  auto& peer = peers_[id];
+  if (peer == nullptr) {
+    peer = std::make_unique<Peer>(env_.scheduler, id, address);
+    if (listener_ != nullptr) start_dialling(*peer);
+    return;
+  }
+  if (peer->address == address) return;
+  env_.log.event("transport", fmt::format("{} is at {} now", to_string(id), address));
+  peer->address = address;
+  peer->address_changed.notify_all();
+  // A peer that moved and dials ends the older connection itself, by dialling again.
+  if (options_.self < id && peer->connection != nullptr) peer->connection->reset();
+}
+
+void Transport::forget_peer(NodeId id) {
+  const auto named = options_.peers.find(id);
+  if (named != options_.peers.end()) return set_peer(id, named->second);
+  Peer* const peer = find(id);
+  if (peer == nullptr) return;
+  env_.log.event("transport", fmt::format("{} is a peer no more", to_string(id)));
+  peer->address.clear();
+  if (peer->connection != nullptr) peer->connection->reset();
 }
 
 // --- sending ---
@@ -142,8 +179,7 @@ void Transport::enqueue(Peer& peer, FrameKind kind, BytesView head, BytesView bo
 
 void Transport::send(NodeId to, GroupId group, const Message& message) {
   Peer* const peer = find(to);
-  CHECK(peer != nullptr);
-  if (peer->connection == nullptr) return;
+  if (peer == nullptr || peer->connection == nullptr) return;
   if (peer->outgoing.size() >= options_.outgoing_bytes_max) {
     SOMETIMES(env_.marks, "transport: message dropped, queue full");
     return;
@@ -155,8 +191,7 @@ void Transport::send(NodeId to, GroupId group, const Message& message) {
 
 Result<Bytes> Transport::call(NodeId to, BytesView request, Deadline deadline) {
   Peer* const peer = find(to);
-  CHECK(peer != nullptr);
-  if (peer->connection == nullptr) {
+  if (peer == nullptr || peer->connection == nullptr) {
     return Error{ErrorCode::unavailable, fmt::format("no connection to {}", to_string(to))};
   }
   if (peer->outgoing.size() >= options_.outgoing_bytes_max) {
@@ -204,7 +239,9 @@ void Transport::greet(std::unique_ptr<Connection> connection) {
     return;
   }
   if (!send_hello(*connection, deadline)) return;
-  Peer& peer = *find(hello->id);
+  Peer* const found = find(hello->id);
+  if (found == nullptr) return;  // Forgotten meanwhile.
+  Peer& peer = *found;
   // The peer dialled again, so it has given the older connection up.
   peer.session.stop();
   peer.session.spawn(
@@ -217,23 +254,30 @@ void Transport::greet(std::unique_ptr<Connection> connection) {
 
 void Transport::dial_loop(Peer& peer) {
   while (true) {
-    const auto deadline = Deadline::in(env_.clock, options_.idle_timeout);
-    auto connection = env_.network.connect(peer.address, deadline);
-    if (connection) {
-      Bytes received;
-      if (send_hello(**connection, deadline)) {
-        const auto hello = read_hello(**connection, received, deadline);
-        if (hello && hello->id == peer.id) {
-          run_session(peer, hello->incarnation, *std::move(connection), std::move(received));
-        } else if (hello) {
-          env_.log.event("transport", fmt::format("expected {} at {}, found {}",
-                                                  to_string(peer.id), peer.address,
-                                                  to_string(hello->id)));
-        }
-      }
+    if (peer.is_known()) {
+      dial(peer);
+      (void)peer.address_changed.wait(Deadline::in(env_.clock, options_.redial_interval));
+    } else {
+      (void)peer.address_changed.wait(Deadline::never());
     }
-    env_.scheduler.sleep_for(options_.redial_interval);
   }
+}
+
+// One attempt, and the session if it succeeds.
+void Transport::dial(Peer& peer) {
+  const Address address = peer.address;
+  const auto deadline = Deadline::in(env_.clock, options_.idle_timeout);
+  auto connection = env_.network.connect(address, deadline);
+  if (!connection || !send_hello(**connection, deadline)) return;
+  Bytes received;
+  const auto hello = read_hello(**connection, received, deadline);
+  if (!hello || peer.address != address) return;
+  if (hello->id != peer.id) {
+    env_.log.event("transport", fmt::format("expected {} at {}, found {}", to_string(peer.id),
+                                            address, to_string(hello->id)));
+    return;
+  }
+  run_session(peer, hello->incarnation, *std::move(connection), std::move(received));
 }
 
 Result<void> Transport::send_hello(Connection& connection, Deadline deadline) {

@@ -1,6 +1,7 @@
 // Transport: one connection to each peer, shared by all Raft groups and by forwarded requests.
 //
-// Of two nodes the one with the smaller id dials. A connection begins with a hello from each side
+// Of two nodes the one with the smaller id dials. Peers are those named at start and those that
+// configurations name while it runs (set_peer). A connection begins with a hello from each side
 // (cluster and node id; a mismatch is refused), and is given up when nothing was heard for
 // `idle_timeout`; each side pings when it has nothing else to say. Raft messages are sent if they
 // can be and dropped if they cannot: Raft repeats what matters.
@@ -54,7 +55,7 @@ struct TransportOptions {
   NodeId self;
   Incarnation incarnation;  // Of this node's data directory.
   std::string cluster_id;
-  std::map<NodeId, Address> peers;  // Without `self`.
+  std::map<NodeId, Address> peers;  // Named by the operator; never forgotten. Without `self`.
   Duration ping_interval = std::chrono::seconds(1);
   Duration idle_timeout = std::chrono::seconds(4);
   Duration redial_interval = std::chrono::milliseconds(100);
@@ -87,8 +88,10 @@ class Transport : public MessageSender {
   // Ends every connection and call at once.
   void stop();
 
-  // Never suspends; may drop.
   void send(NodeId to, GroupId group, const Message& message) override;
+  void set_peer(NodeId id, const Address& address) override;
+  void forget_peer(NodeId id) override;
+  std::optional<std::uint32_t> version_of(NodeId peer) const override;
 
   // Asks a peer and waits for its reply. Errors: unavailable (nothing was sent), timed_out and
   // connection_lost (it may have been carried out).
@@ -104,6 +107,7 @@ class Transport : public MessageSender {
 
   void accept_loop();
   void dial_loop(Peer& peer);
+  void dial(Peer& peer);
   void greet(std::unique_ptr<Connection> connection);
   void run_session(Peer& peer, Incarnation incarnation, std::unique_ptr<Connection> connection,
                    Bytes received);
@@ -121,13 +125,15 @@ class Transport : public MessageSender {
   };
   Result<Hello> read_hello(Connection& connection, Bytes& received, Deadline deadline);
   Result<Hello> check_hello(const Frame& frame) const;
+  void start_dialling(Peer& peer);
+  // Nothing when it is not known (any more).
   Peer* find(NodeId id) const;
 
   Env& env_;
   const TransportOptions options_;
   TransportHandler& handler_;
   std::unique_ptr<Listener> listener_;
-  std::map<NodeId, std::unique_ptr<Peer>> peers_;
+  std::map<NodeId, std::unique_ptr<Peer>> peers_;  // One that was known once stays here.
 
   // Calls that wait for a reply, by request id; each lives on its caller's stack.
   std::map<std::uint64_t, PendingCall*> pending_calls_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <vector>
 
 #include "sim/choices.h"
@@ -106,21 +107,32 @@ class TransportTest : public testing::Test {
 
   void add(std::size_t number, const std::string& cluster_id) {
     sim::Machine& machine = world_.add_machine("n" + std::to_string(number));
-    endpoints_.resize(number);
     machine.start([this, number, cluster_id](Env& env) {
       TransportOptions options;
       options.self = NodeId(number);
       options.cluster_id = cluster_id;
       for (std::size_t peer = 1; peer <= 2; ++peer) {
-        if (peer != number) options.peers[NodeId(peer)] = "n" + std::to_string(peer) + ":7000";
+        if (peer != number) options.peers[NodeId(peer)] = address(peer);
       }
-      Endpoint endpoint(env, std::move(options), "n" + std::to_string(number) + ":7000");
+      Endpoint endpoint(env, std::move(options), address(number));
       struct Place {
         Endpoint*& place;
         ~Place() { place = nullptr; }
       } place{endpoints_[number - 1]};
       place.place = &endpoint;
       (void)env.stop_requested.wait(Deadline::never());
+    });
+  }
+  static Address address(std::size_t number) { return "n" + std::to_string(number) + ":7000"; }
+  // On a fiber of the node's own process, as a node's loop would.
+  void set_peer(std::size_t on, std::size_t peer, const Address& where) {
+    machine(on).spawn("set peer", [this, on, peer, where](Env&) {
+      endpoint(on).transport.set_peer(NodeId(peer), where);
+    });
+  }
+  void forget_peer(std::size_t on, std::size_t peer) {
+    machine(on).spawn("forget peer", [this, on, peer](Env&) {
+      endpoint(on).transport.forget_peer(NodeId(peer));
     });
   }
   Endpoint& endpoint(std::size_t number) { return *endpoints_.at(number - 1); }
@@ -152,7 +164,7 @@ class TransportTest : public testing::Test {
 
   sim::Choices choices_;
   sim::World world_;
-  std::vector<Endpoint*> endpoints_;
+  std::array<Endpoint*, 3> endpoints_{};
 };
 
 TEST_F(TransportTest, TwoNodesShareOneConnectionInBothDirections) {
@@ -260,6 +272,61 @@ TEST_F(TransportTest, APeerOfAnotherClusterIsRefused) {
   world_.run_for(3s);
   EXPECT_FALSE(machine(2).is_running());  // It came to its end: it was refused.
   EXPECT_FALSE(connected(1, 2));
+}
+
+// --- peers that come, move and go ---
+
+TEST_F(TransportTest, APeerNamedWhileItRunsIsDialledOrAccepted) {
+  ASSERT_TRUE(connect());
+  add(3, "cluster");  // It was told of n1 and n2 at its start; they were not told of it.
+  world_.run_for(2s);
+  EXPECT_FALSE(connected(1, 3) || connected(3, 1) || connected(3, 2));
+  for (const std::size_t old : {1, 2}) set_peer(old, 3, address(3));
+  ASSERT_TRUE(world_.run_until([this] { return connected(1, 3) && connected(2, 3); },
+                               world_.now() + 5s));
+  send(1, 3, GroupId(1));
+  world_.run_for(10ms);
+  EXPECT_EQ(endpoint(3).received.size(), 1u);
+}
+
+TEST_F(TransportTest, APeerWithANewAddressIsDialledThere) {
+  ASSERT_TRUE(connect());
+  sim::Machine& elsewhere = world_.add_machine("elsewhere");
+  bool was_dialled = false;
+  elsewhere.start([&was_dialled](Env& env) {
+    const auto listener = env.network.listen("elsewhere:7000");
+    CHECK(listener.has_value());
+    was_dialled = (*listener)->accept(Deadline::never()).has_value();
+  });
+  set_peer(1, 2, "elsewhere:7000");
+  EXPECT_TRUE(world_.run_until([&was_dialled] { return was_dialled; }, world_.now() + 1s));
+  world_.run_for(5s);
+  EXPECT_FALSE(connected(1, 2));
+  set_peer(1, 2, address(2));
+  EXPECT_TRUE(world_.run_until([this] { return connected(1, 2); }, world_.now() + 5s));
+}
+
+TEST_F(TransportTest, AForgottenPeerIsDisconnectedAndRefusedUntilItIsNamedAgain) {
+  add(3, "cluster");
+  for (const std::size_t old : {1, 2}) set_peer(old, 3, address(3));
+  ASSERT_TRUE(world_.run_until([this] { return connected(1, 3) && connected(2, 3); },
+                               world_.now() + 5s));
+  forget_peer(1, 3);  // n1 dials it,
+  forget_peer(3, 1);  // which has n1 from its operator and keeps it.
+  world_.run_for(5s);
+  EXPECT_FALSE(connected(1, 3) || connected(3, 1));
+  set_peer(1, 3, address(3));
+  EXPECT_TRUE(world_.run_until([this] { return connected(1, 3) && connected(3, 1); },
+                               world_.now() + 5s));
+}
+
+TEST_F(TransportTest, ForgettingWhatAConfigurationSaidOfAStaticPeerLeavesWhatTheOperatorSaid) {
+  ASSERT_TRUE(connect());
+  set_peer(1, 2, "nowhere:7000");
+  world_.run_for(5s);
+  EXPECT_FALSE(connected(1, 2));
+  forget_peer(1, 2);
+  EXPECT_TRUE(world_.run_until([this] { return connected(1, 2); }, world_.now() + 5s));
 }
 
 }  // namespace
