@@ -2,12 +2,14 @@
 // over the wire is http_parser.h and http_server.h.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/base/bytes.h"
+#include "core/base/result.h"
 #include "core/runtime/clock.h"
 #include "core/runtime/network.h"
 
@@ -71,6 +73,22 @@ struct HttpRequest {
   static std::optional<std::string> decode_path(std::string_view raw);
 };
 
+// The body of an answer that is too large to be held: made piece by piece while it is sent. The
+// server asks for a piece when the transport has taken the one before, so a client that reads
+// slowly makes its source wait. Destroyed as soon as it is done with, or the client has gone.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+
+  // The length of all pieces, if it is known beforehand: sent as Content-Length. Otherwise the body
+  // is chunked (RFC 9112 §7.1), for a client of HTTP/1.0 ended by the connection's end.
+  virtual std::optional<std::uint64_t> size() const { return std::nullopt; }
+
+  // The next piece; an empty one is the end. May suspend until the deadline at most. After an error
+  // the server breaks the connection: a client never takes a part for the whole.
+  virtual Result<Bytes> next(Deadline deadline) = 0;
+};
+
 struct HttpResponse {
   int status = 200;
   // Without Content-Length, Connection, Date and Transfer-Encoding: those are the server's. A value
@@ -78,6 +96,8 @@ struct HttpResponse {
   HttpHeaders headers = {};
   // For HEAD too: the server sends its length and leaves it out.
   Bytes body = {};
+  // In the place of `body`, unless null. Not asked for any piece when the request was HEAD.
+  std::unique_ptr<BodySource> source = {};
 };
 
 // Answers requests: a listener's whole behaviour. The server calls handle() from one fiber per

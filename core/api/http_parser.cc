@@ -1,9 +1,12 @@
 // Tested by tests/core/api/http_parser_test.cc.
 #include "core/api/http_parser.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+#include <iterator>
 
 #include "core/base/check.h"
 
@@ -297,10 +300,13 @@ void serialize(const HttpResponse& response, const HttpFraming& framing, std::st
   out += "\r\n";
   if (!framing.date.empty()) append_field(out, "Date", framing.date);
   for (const auto& [name, value] : response.headers) append_field(out, name, value);
-  if (may_have_body) {
+  const auto size = response.source ? response.source->size() : response.body.size();
+  if (may_have_body && size) {
     out += "Content-Length: ";
-    append_number(out, response.body.size());
+    append_number(out, *size);
     out += "\r\n";
+  } else if (may_have_body && framing.chunks) {
+    out += "Transfer-Encoding: chunked\r\n";
   }
   if (framing.close) {
     out += "Connection: close\r\n";
@@ -309,6 +315,12 @@ void serialize(const HttpResponse& response, const HttpFraming& framing, std::st
   }
   out += "\r\n";
   if (may_have_body && !framing.head_request) out += response.body;
+}
+
+void append_chunk(BytesView piece, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "{:x}\r\n", piece.size());
+  out += piece;
+  out += "\r\n";
 }
 
 void serialize(const HttpRequest& request, std::string& out) {

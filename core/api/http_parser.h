@@ -98,13 +98,17 @@ class HttpResponseParser {
 // How an answer goes over the wire, apart from what it says.
 struct HttpFraming {
   bool head_request = false;  // Leaves the body out, but not its length.
+  bool chunks = true;         // A source of unknown size: HTTP/1.0 knows of no chunks.
   bool close = false;
   bool say_keep_alive = false;  // An HTTP/1.0 client that asked for it wants to be told.
   std::string_view date = {};   // In the form of http_date().
 };
 
-// Appends the whole answer to `out`.
+// Appends the whole answer to `out`, or its head if its body has a source.
 void serialize(const HttpResponse& response, const HttpFraming& framing, std::string& out);
+
+// Appends one chunk; an empty piece is the last (RFC 9112 §7.1).
+void append_chunk(BytesView piece, std::string& out);
 
 // Appends a request with Content-Length, if it has a body or its method calls for one. The caller
 // gives Host among the headers.

@@ -2,6 +2,8 @@
 #include "core/api/http_server.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "core/api/date.h"
 #include "core/base/check.h"
@@ -192,12 +194,14 @@ bool HttpServer::serve_one(Session& session) {
   HttpRequest& request = session.parser.request();
   request.peer = session.peer;
   request.arrived = clock_.now();
-  const HttpResponse response = [&] {
-    const InFlight counted(*this);
-    return handler_.handle(request, Deadline::in(clock_, options_.handle_time));
-  }();
-  const bool close = draining_ || !session.parser.keep_alive();
-  return answer(session, response, close) && !close;
+  std::optional<InFlight> counted(std::in_place, *this);
+  const HttpResponse response =
+      handler_.handle(request, Deadline::in(clock_, options_.handle_time));
+  if (!response.source) counted.reset();
+  const bool ends_with_connection =
+      response.source && !response.source->size() && request.minor_version == 0;
+  const bool close = draining_ || !session.parser.keep_alive() || ends_with_connection;
+  return answer(session, response, close) && !close && !draining_;
 }
 
 HttpServer::Reading HttpServer::read_request(Session& session) {
@@ -268,14 +272,41 @@ bool HttpServer::answer(Session& session, const HttpResponse& response, bool clo
   session.out.clear();
   serialize(response,
             {.head_request = request.method == "HEAD",
+             .chunks = request.minor_version > 0,
              .close = close,
              .say_keep_alive = request.minor_version == 0,
              .date = date()},
             session.out);
-  const auto written =
-      session.connection->write(session.out, Deadline::in(clock_, options_.write_time));
-  if (!written) session.connection->reset();  // Part of it may be out: nothing else may follow.
-  return written.has_value();
+  const bool has_body = response.status != 204 && response.status != 304;
+  bool is_whole =
+      session.connection->write(session.out, Deadline::in(clock_, options_.write_time)).has_value();
+  if (is_whole && response.source && has_body && request.method != "HEAD") {
+    is_whole = stream(session, *response.source);
+  }
+  if (!is_whole) session.connection->reset();  // Part of it may be out: nothing else may follow.
+  return is_whole;
+}
+
+bool HttpServer::stream(Session& session, BodySource& source) {
+  const std::optional<std::uint64_t> size = source.size();
+  const bool in_chunks = !size && session.parser.request().minor_version > 0;
+  std::uint64_t sent = 0;
+  for (bool is_end = false; !is_end;) {
+    const Result<Bytes> piece = source.next(Deadline::in(clock_, options_.handle_time));
+    if (!piece) return false;
+    is_end = piece->empty();
+    sent += piece->size();
+    if (size && sent > *size) return false;  // What is beyond would be taken for another answer.
+    BytesView octets = *piece;
+    if (in_chunks) {
+      session.out.clear();
+      append_chunk(octets, session.out);
+      octets = session.out;
+    }
+    const Deadline deadline = Deadline::in(clock_, options_.write_time);
+    if (!octets.empty() && !session.connection->write(octets, deadline)) return false;
+  }
+  return !size || sent == *size;
 }
 
 // What cannot be understood cannot be told apart from what follows it, so a refusal is the last

@@ -2,7 +2,8 @@
 // asks the handler, and writes the answer, until one side has had enough.
 //
 // Every wait has a limit: the first octet of a request (idle_time), its head (head_time), all of it
-// (request_time), the handler (handle_time), and the answer (write_time).
+// (request_time), the handler (handle_time), and the answer (write_time). An answer with a source
+// is limited piece by piece: handle_time to make one, write_time to send it.
 #pragma once
 
 #include <map>
@@ -69,6 +70,7 @@ class HttpServer {
   bool fill(Session& session, Deadline deadline, ErrorCode& why);
   void say_continue(Session& session);
   bool answer(Session& session, const HttpResponse& response, bool close);
+  bool stream(Session& session, BodySource& source);
   bool refuse(Session& session, int status, std::string_view message);
   void linger(Session& session);
 
