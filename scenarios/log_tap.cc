@@ -204,8 +204,7 @@ bool LogTap::tell_entries(GroupId group, BytesView& payload) {
     entry.kind = static_cast<raft::EntryKind>(*kind);
     entry.data.assign(payload.substr(0, *length));
     payload.remove_prefix(*length);
-    raft_.on_durable_entry(node_, group, entry.index, entry.term, hash_of(entry),
-                           machine_.world().now());
+    raft_.on_durable_entry(node_, group, entry, machine_.world().now());
   }
   return true;
 }

@@ -52,6 +52,7 @@ void RaftChecks::on_append_entries(NodeId from, GroupId id, const raft::AppendEn
       return;
     }
     note_entry(group, id, from, entry.index, entry.term, hash_of(entry), previous_term, now);
+    quorums_.on_sent_entry(id, entry, now);
     check_leader_has(group, id, from, append.term, entry.index, entry.term, now);
     sent[entry.index] = entry.term;
     previous_index = entry.index;
@@ -141,6 +142,7 @@ void RaftChecks::on_durable_state(NodeId node, GroupId id, const raft::HardState
     return;
   }
   if (state.voted_for) {
+    quorums_.on_durable_vote(node, id, state.current_term, *state.voted_for);
     note_vote(node, id, state.current_term, *state.voted_for, "made its vote durable", now);
   } else if (state.current_term == member.durable.current_term && member.durable.voted_for) {
     report_.fail("vote", "durable vote erased",
@@ -152,8 +154,10 @@ void RaftChecks::on_durable_state(NodeId node, GroupId id, const raft::HardState
   member.durable = state;
 }
 
-void RaftChecks::on_durable_entry(NodeId node, GroupId id, raft::LogIndex index, raft::Term term,
-                                  std::uint64_t hash, sim::TrueTime now) {
+void RaftChecks::on_durable_entry(NodeId node, GroupId id, const raft::Entry& entry,
+                                  sim::TrueTime now) {
+  const raft::LogIndex index = entry.index;
+  const raft::Term term = entry.term;
   ++seen_.durable_records;
   CHECK(index.value > 0);
   Member& member = members_[{node, id}];
@@ -170,7 +174,8 @@ void RaftChecks::on_durable_entry(NodeId node, GroupId id, raft::LogIndex index,
   const raft::Term previous = log.empty() ? member.durable_start.term : log.back();
   log.push_back(term);
   groups_[id].holders[term].insert(node);
-  note_entry(groups_[id], id, node, index, term, hash, previous, now);
+  note_entry(groups_[id], id, node, index, term, hash_of(entry), previous, now);
+  quorums_.on_durable_entry(node, id, entry, now);
 }
 
 void RaftChecks::on_durable_start(NodeId node, GroupId id, const raft::LogStart& start,
@@ -178,6 +183,7 @@ void RaftChecks::on_durable_start(NodeId node, GroupId id, const raft::LogStart&
   ++seen_.durable_records;
   check_was_applied(node, id, start, is_restart ? "begins its log after" : "forgets its log up to",
                     now);
+  quorums_.on_durable_start(node, id, start, is_restart);
   Member& member = members_[{node, id}];
   if (start.index < member.durable_start.index) return;  // Read again after a loss of power.
   if (is_restart || start.index >= member.durable_last()) {
@@ -229,8 +235,11 @@ void RaftChecks::check_was_applied(NodeId node, GroupId id, const raft::LogStart
                now);
 }
 
-void RaftChecks::on_applied(NodeId node, GroupId id, raft::LogIndex index, raft::Term term,
-                            std::uint64_t hash, sim::TrueTime now) {
+void RaftChecks::on_applied(NodeId node, GroupId id, const raft::Entry& entry,
+                            sim::TrueTime now) {
+  const raft::LogIndex index = entry.index;
+  const raft::Term term = entry.term;
+  const std::uint64_t hash = hash_of(entry);
   ++seen_.applied;
   CHECK(index.value > 0);
   Group& group = groups_[id];
@@ -251,6 +260,7 @@ void RaftChecks::on_applied(NodeId node, GroupId id, raft::LogIndex index, raft:
   std::optional<Applied>& known = grown(group.applied, index.value);
   if (!known) {
     known = Applied{term, hash, node, group.highest_leader_term};
+    quorums_.on_first_applied(id, entry, now);
     return;
   }
   if (known->term != term || known->hash != hash) {
@@ -293,6 +303,7 @@ void RaftChecks::on_restart(NodeId node) {
 }
 
 void RaftChecks::on_wiped(NodeId node) {
+  quorums_.on_wiped(node);
   for (auto& [key, member] : members_) {
     if (key.first == node) member = {};
   }
@@ -322,6 +333,7 @@ void RaftChecks::note_leader(Group& group, NodeId from, GroupId id, raft::Term t
   }
   if (!is_new) return;
   group.highest_leader_term = std::max(group.highest_leader_term, term);
+  quorums_.on_leader(from, id, term, now);
   note_vote(from, id, term, from, "led", now);
   check_vote_is_durable(from, from, id, term, "led with its own vote", now);
 }

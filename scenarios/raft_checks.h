@@ -16,6 +16,7 @@
 //   state machine safety   no two nodes apply different entries at an index, none skips one
 //   compaction             what a log forgets, and what a snapshot stands for, was applied
 //   equal digests          no two nodes' states differ after the same index
+//   quorum                 what was decided had the quorum of its configuration: quorum_checks.h
 //
 // Elections by pre-vote carry no promise and are ignored.
 #pragma once
@@ -31,6 +32,7 @@
 #include "core/raft/messages.h"
 #include "core/raft/state_machine.h"
 #include "core/raft/types.h"
+#include "scenarios/quorum_checks.h"
 #include "scenarios/report.h"
 #include "sim/true_time.h"
 
@@ -39,7 +41,7 @@ namespace keelson::scenarios {
 class RaftChecks {
  public:
   // `report` outlives this object.
-  explicit RaftChecks(Report& report) : report_(report) {}
+  explicit RaftChecks(Report& report) : report_(report), quorums_(report) {}
 
   // --- what was put on the wire ---
 
@@ -59,19 +61,19 @@ class RaftChecks {
   void on_durable_state(NodeId node, GroupId group, const raft::HardState& state,
                         sim::TrueTime now);
   // Replaces all entries of its index and above.
-  void on_durable_entry(NodeId node, GroupId group, raft::LogIndex index, raft::Term term,
-                        std::uint64_t hash, sim::TrueTime now);
+  void on_durable_entry(NodeId node, GroupId group, const raft::Entry& entry, sim::TrueTime now);
   // The log begins after `start` now: its entries up to there are forgotten (a cut), or all of them
   // (a restart).
   void on_durable_start(NodeId node, GroupId group, const raft::LogStart& start, bool is_restart,
                         sim::TrueTime now);
   // Whether the three above are fed. Without them the check of durable promises is off.
   void expect_durable_evidence() { sees_disks_ = true; }
+  // The configuration of every group before any entry of one. Quorums are not checked without it.
+  void set_founders(raft::Configuration founders) { quorums_.set_founders(std::move(founders)); }
 
   // --- what was applied ---
 
-  void on_applied(NodeId node, GroupId group, raft::LogIndex index, raft::Term term,
-                  std::uint64_t hash, sim::TrueTime now);
+  void on_applied(NodeId node, GroupId group, const raft::Entry& entry, sim::TrueTime now);
   // A snapshot has taken the place of the node's state.
   void on_installed(NodeId node, GroupId group, const raft::StateLabel& label, sim::TrueTime now);
   // After applying up to here the node's state has this digest.
@@ -96,6 +98,9 @@ class RaftChecks {
     std::uint64_t states_compared = 0;  // With that of another node, or of the same one before.
   };
   const Seen& seen() const { return seen_; }
+  // Judges what waits for more evidence.
+  void finish() { quorums_.finish(); }
+  const QuorumChecks::Seen& seen_quorums() const { return quorums_.seen(); }
   // How many nodes have ever made an entry of this term durable.
   std::size_t holders_of(GroupId group, raft::Term term) const;
   // The highest index that some node has applied.
@@ -162,6 +167,7 @@ class RaftChecks {
                         raft::LogIndex index, raft::Term term, sim::TrueTime now);
 
   Report& report_;
+  QuorumChecks quorums_;
   bool sees_disks_ = false;
   std::map<GroupId, Group> groups_;
   std::map<std::pair<NodeId, GroupId>, Member> members_;

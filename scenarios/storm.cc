@@ -142,6 +142,9 @@ FaultPlan Storm::draw_plan() {
 void Storm::add_oracles() {
   context_.world.network().set_tap(wire_tap_.get());
   raft_checks_.expect_durable_evidence();
+  raft::Configuration founders;
+  for (const auto& [id, address] : config_.peers) founders.members[id] = {};
+  raft_checks_.set_founders(std::move(founders));
   claim_.demand_own_entry([this](raft::Term term) {
     return raft_checks_.holders_of(GroupId(0), term) > cluster_->size() / 2;
   });
@@ -161,8 +164,7 @@ std::optional<std::size_t> Storm::latest_leader() const {
 }
 
 void Storm::on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) {
-  raft_checks_.on_applied(NodeId(machine.index()), group, entry.index, entry.term, hash_of(entry),
-                          context_.world.now());
+  raft_checks_.on_applied(NodeId(machine.index()), group, entry, context_.world.now());
   if (entry.kind != raft::EntryKind::configuration) return;
   Committed& latest = configurations_[group];
   if (entry.index <= latest.index) return;
@@ -462,6 +464,7 @@ void Storm::stop_orderly() {
 }
 
 void Storm::check() {
+  raft_checks_.finish();
   if (context_.report.failed()) return;
   s3_->check();
   context_.report.count("raft messages seen", wire_tap_->raft_messages());
@@ -469,9 +472,12 @@ void Storm::check() {
   context_.report.count("entries applied", raft_checks_.seen().applied);
   context_.report.count("snapshots installed", raft_checks_.seen().installed);
   context_.report.count("states compared", raft_checks_.seen().states_compared);
+  const QuorumChecks::Seen& quorums = raft_checks_.seen_quorums();
+  context_.report.count("quorums recomputed", quorums.elections + quorums.commits);
   // The oracles must have looked: a run in which they saw nothing proves nothing.
-  if (wire_tap_->raft_messages() == 0 || raft_checks_.seen().durable_records == 0) {
-    context_.report.fail("vacuity", "blind", "the oracles saw no message or no record",
+  if (wire_tap_->raft_messages() == 0 || raft_checks_.seen().durable_records == 0 ||
+      quorums.elections == 0 || quorums.commits == 0) {
+    context_.report.fail("vacuity", "blind", "the oracles saw no message, record or quorum",
                          context_.world.now());
   }
 }

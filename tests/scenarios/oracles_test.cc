@@ -118,8 +118,7 @@ class Story : ApplyObserver {
   }
 
   void on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) override {
-    raft_.on_applied(NodeId(machine.index()), group, entry.index, entry.term, hash_of(entry),
-                     world_.now());
+    raft_.on_applied(NodeId(machine.index()), group, entry, world_.now());
   }
   void on_installed(const sim::Machine& machine, GroupId group,
                     const raft::StateLabel& label) override {

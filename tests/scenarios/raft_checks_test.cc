@@ -43,10 +43,10 @@ class RaftChecksTest : public testing::Test {
     checks_.on_durable_state(node, kGroup, {Term(term), vote}, now_);
   }
   void durable(NodeId node, const raft::Entry& entry) {
-    checks_.on_durable_entry(node, kGroup, entry.index, entry.term, hash_of(entry), now_);
+    checks_.on_durable_entry(node, kGroup, entry, now_);
   }
   void apply(NodeId node, const raft::Entry& entry) {
-    checks_.on_applied(node, kGroup, entry.index, entry.term, hash_of(entry), now_);
+    checks_.on_applied(node, kGroup, entry, now_);
   }
   std::string fingerprint() const {
     return report_.failure() ? report_.failure()->fingerprint : "held";
@@ -207,7 +207,7 @@ TEST_F(RaftChecksTest, AGapInAnAppendOrInADurableLogIsSeen) {
   EXPECT_EQ(fingerprint(), "log matching/malformed append");
   Report other;
   RaftChecks checks(other);
-  checks.on_durable_entry(kN1, kGroup, LogIndex(2), Term(1), 0, now_);
+  checks.on_durable_entry(kN1, kGroup, {.term = Term(1), .index = LogIndex(2), .data = {}}, now_);
   EXPECT_EQ(other.failure()->fingerprint, "log matching/gap in a durable log");
 }
 
