@@ -206,6 +206,7 @@ bool LogTap::tell_entries(GroupId group, BytesView& payload) {
     payload.remove_prefix(*length);
     raft_.on_durable_entry(node_, group, entry, machine_.world().now());
   }
+  raft_.on_durable_append_end(node_, group, machine_.world().now());
   return true;
 }
 

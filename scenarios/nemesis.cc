@@ -92,6 +92,13 @@ void Nemesis::heal_core(const std::vector<std::size_t>& core) {
   }
 }
 
+void Nemesis::part(std::size_t one, std::size_t other) {
+  CHECK(over_ && one != other);
+  world_.trace().note(fmt::format("nemesis: n{} and n{} are parted", one + 1, other + 1));
+  cut(node(one), node(other));
+  cut(node(other), node(one));
+}
+
 void Nemesis::mend(std::size_t position) {
   NodeState& state = states_[position];
   sim::Machine& machine = node(position);

@@ -70,6 +70,8 @@ class Nemesis {
   // Heals these nodes among each other and towards clients; the others are dead for good.
   // REQUIRES: core is a majority.
   void heal_core(const std::vector<std::size_t>& core);
+  // The two hear nothing of each other, until everything is healed again. REQUIRES: is_over().
+  void part(std::size_t one, std::size_t other);
 
   const Disturbances& disturbances() const { return disturbances_; }
   const FaultPlan& plan() const { return plan_; }

@@ -75,7 +75,7 @@ void RaftChecks::on_append_reply(NodeId from, NodeId to, GroupId id,
   ++seen_.acknowledgements;
   note_promise(from, to, id, reply.term, "acknowledged entries", now);
   if (!sees_disks_) return;
-  const Member& member = members_[{from, id}];
+  Member& member = members_[{from, id}];
   // A reply that waited for its connection may be about a log that a newer term has cut since.
   if (member.durable.current_term > reply.term) return;
   if (member.durable.current_term < reply.term) {
@@ -94,7 +94,15 @@ void RaftChecks::on_append_reply(NodeId from, NodeId to, GroupId id,
                  now);
   } else {
     check_acknowledged_entry(from, id, reply, now);
+    note_acknowledged(member, reply);
   }
+}
+
+void RaftChecks::note_acknowledged(Member& member, const raft::AppendEntriesReply& reply) {
+  const bool is_new_term = member.acknowledged_in != reply.term;
+  if (!is_new_term && reply.match_index <= member.acknowledged) return;
+  member.acknowledged_in = reply.term;
+  member.acknowledged = reply.match_index;
 }
 
 // The entry that is durable there must be the leader's own, not one that it replaces.
@@ -176,6 +184,20 @@ void RaftChecks::on_durable_entry(NodeId node, GroupId id, const raft::Entry& en
   groups_[id].holders[term].insert(node);
   note_entry(groups_[id], id, node, index, term, hash_of(entry), previous, now);
   quorums_.on_durable_entry(node, id, entry, now);
+}
+
+// Figure 2, AppendEntries 3: only a conflict deletes entries, and a leader never conflicts with
+// what it has sent in its term.
+void RaftChecks::on_durable_append_end(NodeId node, GroupId id, sim::TrueTime now) {
+  const Member& member = members_[{node, id}];
+  if (member.durable.current_term != member.acknowledged_in) return;
+  if (member.durable_last() >= member.acknowledged) return;
+  report_.fail("durable promise", "acknowledged entries cut",
+               fmt::format("{} cut its log of {} to {} entries in term {}, after it had "
+                           "acknowledged {} in that term",
+                           to_string(node), to_string(id), member.durable_last().value,
+                           member.acknowledged_in.value, member.acknowledged.value),
+               now);
 }
 
 void RaftChecks::on_durable_start(NodeId node, GroupId id, const raft::LogStart& start,

@@ -62,6 +62,8 @@ class RaftChecks {
                         sim::TrueTime now);
   // Replaces all entries of its index and above.
   void on_durable_entry(NodeId node, GroupId group, const raft::Entry& entry, sim::TrueTime now);
+  // All entries of one write were told.
+  void on_durable_append_end(NodeId node, GroupId group, sim::TrueTime now);
   // The log begins after `start` now: its entries up to there are forgotten (a cut), or all of them
   // (a restart).
   void on_durable_start(NodeId node, GroupId group, const raft::LogStart& start, bool is_restart,
@@ -138,6 +140,9 @@ class RaftChecks {
     // may be overtaken by what goes over another.
     std::map<NodeId, raft::Term> promised;
     raft::HardState durable;
+    // The furthest that it has acknowledged in a term: within that term it keeps that.
+    raft::Term acknowledged_in;
+    raft::LogIndex acknowledged;
     raft::LogStart durable_start;           // The durable log: where it begins,
     std::vector<raft::Term> durable_terms;  // and the terms of its entries.
     raft::LogIndex last_applied;
@@ -153,6 +158,7 @@ class RaftChecks {
                  const char* evidence, sim::TrueTime now);
   void check_acknowledged_entry(NodeId from, GroupId group, const raft::AppendEntriesReply& reply,
                                 sim::TrueTime now);
+  void note_acknowledged(Member& member, const raft::AppendEntriesReply& reply);
   void note_promise(NodeId node, NodeId to, GroupId group, raft::Term term, const char* what,
                     sim::TrueTime now);
   void check_vote_is_durable(NodeId voter, NodeId candidate, GroupId group, raft::Term term,

@@ -123,6 +123,9 @@ NodeConfig Storm::draw_config() {
   config.snapshot_chunk_bytes = kChunkBytes[chance_.choose(3)];
   constexpr std::uint64_t kUnsavedBytes[] = {4 << 20, 2 << 10, 0};
   config.state_unsaved_bytes_limit = kUnsavedBytes[chance_.choose(3)];
+  // Shorter than the clients' patience, or they never hear how their requests end.
+  constexpr int kRequestTimeoutsMs[] = {2000, 800, 300};
+  config.request_timeout = milliseconds(kRequestTimeoutsMs[chance_.choose(3)]);
   if (options_.adjust) options_.adjust(config);
   return config;
 }
@@ -371,7 +374,29 @@ void Storm::demand_progress() {
         context_.world.now());
   }
   judge_->kill();  // It refers to this function's variables.
-  if (made) compare_contents();
+  const bool all_are_there = core_.size() == cluster_->size() && core_.size() > 2;
+  if (made && all_are_there && chance_.chance(300'000)) demand_undisturbed_leader();
+  if (made && !context_.report.failed()) compare_contents();
+}
+
+// A node that hears everybody but the leader must not keep the others from being led.
+void Storm::demand_undisturbed_leader() {
+  // Elections that were under way may still end.
+  if (!context_.run_for(4 * config_.election_timeout)) return;
+  const std::size_t leader = *latest_leader();
+  const std::size_t others = cluster_->size() - 1;
+  nemesis_->part(leader, (leader + 1 + chance_.choose(others)) % cluster_->size());
+  const std::size_t reigns = claim_.reigns().size();
+  if (!context_.run_for(8 * config_.election_timeout)) return;
+  context_.report.reached("storm: the leader stayed although a follower did not hear it");
+  if (claim_.reigns().size() > reigns) {
+    context_.report.fail("liveness", "leader disturbed",
+                         fmt::format("a node that heard nothing from n{}, but from the others, "
+                                     "made them elect another leader",
+                                     leader + 1),
+                         context_.world.now());
+  }
+  nemesis_->heal_everything();
 }
 
 // Every node of the core has applied the same entries, in every group.

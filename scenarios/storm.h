@@ -88,6 +88,7 @@ class Storm : public ApplyObserver {
   bool node_ended(std::size_t node, sim::EndReason reason, const std::string& why);
   bool is_whole(std::size_t node);
   bool is_admitted(std::size_t node);
+  void demand_undisturbed_leader();
   bool core_has_converged();
   void compare_contents();
   bool core_serves(Env& env);

@@ -195,5 +195,20 @@ TEST_F(NemesisTest, AHealedCoreIsWellAndTheOthersAreDeadForGood) {
   EXPECT_FALSE(targets_.nodes[3]->is_running());
 }
 
+TEST_F(NemesisTest, TwoNodesThatWerePartedHearNothingOfEachOtherUntilAllIsHealedAgain) {
+  nemesis({});
+  nemesis_->heal_everything();
+  nemesis_->part(0, 1);
+  world_.run_for(1s);
+  EXPECT_FALSE(heard_lately(1, 2));
+  EXPECT_FALSE(heard_lately(2, 1));
+  EXPECT_TRUE(heard_lately(1, 3));
+  EXPECT_TRUE(heard_lately(3, 2));
+  nemesis_->heal_everything();
+  world_.run_for(1s);
+  EXPECT_TRUE(heard_lately(1, 2));
+  EXPECT_TRUE(heard_lately(2, 1));
+}
+
 }  // namespace
 }  // namespace keelson::scenarios

@@ -172,6 +172,31 @@ TEST_F(RaftChecksTest, ALateReplyAboutALogThatANewerTermHasCutIsNoViolation) {
   EXPECT_EQ(fingerprint(), "durable promise/acknowledgement");
 }
 
+TEST_F(RaftChecksTest, AnAcknowledgedEntryThatIsCutInTheSameTermIsSeen) {
+  checks_.expect_durable_evidence();
+  durable_state(kN2, 4);
+  for (std::uint64_t index = 1; index <= 3; ++index) durable(kN2, entry(index, 4));
+  acknowledge(kN2, kN1, 4, 3);
+  // Written again, all of them: nothing is lost.
+  for (std::uint64_t index = 2; index <= 3; ++index) durable(kN2, entry(index, 4));
+  checks_.on_durable_append_end(kN2, kGroup, now_);
+  EXPECT_EQ(fingerprint(), "held");
+  durable(kN2, entry(2, 4));
+  checks_.on_durable_append_end(kN2, kGroup, now_);
+  EXPECT_EQ(fingerprint(), "durable promise/acknowledged entries cut");
+}
+
+TEST_F(RaftChecksTest, WhatWasAcknowledgedInATermMayBeCutInTheNext) {
+  checks_.expect_durable_evidence();
+  durable_state(kN2, 4);
+  for (std::uint64_t index = 1; index <= 3; ++index) durable(kN2, entry(index, 4));
+  acknowledge(kN2, kN1, 4, 3);
+  durable_state(kN2, 5);
+  durable(kN2, entry(2, 5));
+  checks_.on_durable_append_end(kN2, kGroup, now_);
+  EXPECT_EQ(fingerprint(), "held");
+}
+
 TEST_F(RaftChecksTest, AnAcknowledgementInATermThatIsNotDurableIsSeen) {
   checks_.expect_durable_evidence();
   acknowledge(kN2, kN1, 4, 0);
