@@ -71,7 +71,7 @@ struct NodeConfig {
   // Of the state's -wal file; beyond, a load that never pauses waits for a checkpoint.
   std::uint64_t state_wal_bytes_limit = 64 << 20;
   // What was applied is written to the state's database when there is so much of it.
-  std::uint64_t state_unsaved_bytes_limit = 4 << 20;
+  std::uint64_t state_unsaved_bytes_limit = 16 << 20;
   std::size_t snapshot_chunk_bytes = 256 << 10;   // Of one message that carries a snapshot's part.
   // A disk with less free space is full: the node takes no writes and leads only if it must.
   std::uint64_t disk_reserve_bytes = 64 << 20;

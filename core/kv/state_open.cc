@@ -60,10 +60,11 @@ Result<void> StateStore::Parts::open(Deadline deadline) {
   files_->set_deadline(deadline);
   TRY(mark_file_, MarkFile::open(env_.disk, mark_path(), deadline));
   // The first look recovers what the -wal file has.
-  TRY(main_, SqliteDatabase::open(*files_, {.cache_bytes = options_.cache_bytes}));
+  TRY(main_, SqliteDatabase::open(*files_, {.cache_bytes = options_.cache_bytes / 2}));
   TRY(main_->execute(
       fmt::format("PRAGMA journal_size_limit={};", options_.wal_bytes_limit).c_str()));
-  const FiberLock::Hold hold(main_lock_);
+  const FiberLock::Hold writing(write_lock_);
+  TRY(reader_, SqliteDatabase::open(*files_, {.cache_bytes = options_.cache_bytes / 2}));
   TRY(prepare_statements());
   TRY(load());
   TRY(check_mark());
@@ -76,6 +77,8 @@ Result<void> StateStore::Parts::open(Deadline deadline) {
   TRY(const bool is_row, first.step());
   (void)is_row;
   files_->set_deadline(Deadline::never());
+  files_->set_pause([this] { env_.scheduler.sleep_for(Duration(1)); });
+  saver_.spawn("state saver", [this] { save_loop(); });
   return {};
 }
 
@@ -83,13 +86,10 @@ Result<void> StateStore::Parts::prepare_statements() {
   const std::pair<SqliteStatement*, const char*> all[] = {
       {&begin_, "BEGIN IMMEDIATE"},
       {&commit_, "COMMIT"},
-      {&find_version_, sql::kFindVersion},
-      {&find_value_, sql::kFindValue},
       {&put_, sql::kPut},
       {&remove_, sql::kRemove},
       {&walk_content_, sql::kWalkContent},
       {&put_token_, sql::kPutToken},
-      {&find_token_, sql::kFindToken},
       {&walk_tokens_, sql::kWalkTokens},
       {&save_group_, sql::kSaveGroup},
       {&load_staging_, sql::kLoadStaging},
@@ -105,6 +105,9 @@ Result<void> StateStore::Parts::prepare_statements() {
   for (const auto& [statement, text] : all) {
     TRY(*statement, main_->prepare(text));
   }
+  TRY(find_version_, reader_->prepare(sql::kFindVersion));
+  TRY(find_value_, reader_->prepare(sql::kFindValue));
+  TRY(find_token_, reader_->prepare(sql::kFindToken));
   return {};
 }
 
@@ -124,7 +127,7 @@ Result<void> StateStore::Parts::load() {
     const std::uint64_t tokens = groups.integer(6);
     TRY(TokenIndex index, load_tokens(group.store, tokens));
     group.tokens = std::move(index);
-    note_committed(id, group);
+    note_committed(id, group.row());
   }
   TRY(SqliteStatement garbage, main_->prepare(sql::kLoadGarbage));
   while (true) {

@@ -13,6 +13,7 @@
 #include "core/kv/state_tokens.h"
 #include "core/kv/state_unsaved.h"
 #include "core/runtime/sync.h"
+#include "core/runtime/task_group.h"
 #include "core/storage/sqlite_database.h"
 
 namespace keelson::kv {
@@ -56,7 +57,15 @@ struct GroupState {
   Bytes configuration;  // The label's, encoded.
   std::uint64_t digest = 0;
   TokenIndex tokens;
-  bool is_saved = true;  // Its row in the database is this.
+  bool is_saved = true;  // Its row in the database is this, or one on its way there.
+
+  GroupRow row() const {
+    return {.store = store,
+            .label = {.index = label.index, .term = label.term},
+            .configuration = configuration,
+            .digest = digest,
+            .tokens = tokens.next()};
+  }
 };
 
 // How far a snapshot that arrives has come: a row of `staging`.
@@ -83,9 +92,11 @@ class StateStore::Parts {
   static constexpr std::uint64_t kSweptByCheckpoint = 512;
 
   Parts(Env& env, StateStoreOptions options)
-      : env_(env), options_(std::move(options)), main_lock_(env.scheduler),
-        checkpoint_lock_(env.scheduler), mark_lock_(env.scheduler) {}
+      : env_(env), options_(std::move(options)), write_lock_(env.scheduler),
+        apply_lock_(env.scheduler), checkpoint_lock_(env.scheduler), mark_lock_(env.scheduler),
+        save_wanted_(env.scheduler), saver_(env.scheduler) {}
   ~Parts() {
+    saver_.stop();
     CHECK(open_snapshots_ == 0);
     if (files_) files_->abandon();
   }
@@ -99,29 +110,46 @@ class StateStore::Parts {
   Result<void> open(Deadline deadline);
   Result<void> make_if_missing(Deadline deadline);
 
-  // --- reading and writing rows by the main connection. REQUIRES: main_lock_ is held ---
+  // --- writing rows, by the main connection. REQUIRES: write_lock_ is held ---
 
   // All of `work` in one transaction, or nothing of it.
   template <typename Work>
   Result<void> in_transaction(const Work& work) {
-    CHECK(main_lock_.is_held());
+    // A fiber that is killed in the middle leaves main_ of no use.
+    struct Transaction {
+      explicit Transaction(SqliteFiles& its_files) : files(its_files) {}
+      ~Transaction() {
+        if (!has_ended) files.abandon();
+      }
+      SqliteFiles& files;
+      bool has_ended = false;
+    };
+    CHECK(write_lock_.is_held());
     TRY(begin_.run());
+    Transaction transaction(*files_);
     Result<void> done = work();
     if (done) done = commit_.run();
     if (!done) main_->roll_back();
+    transaction.has_ended = true;
     CHECK(files_->wal_is_written() || files_->is_abandoned());
     return done;
   }
-  // Brings the database up to what was applied. Errors: no_space (nothing has changed).
+  // Brings the database up to what was applied before the call, beside what is applied meanwhile:
+  // that gathers in `unsaved_` while `saving_` is written. Errors: no_space (what was to be written
+  // is kept, and may be tried again).
   Result<void> save();
-  Result<void> save_rows(std::uint64_t store, const UnsavedRows& rows);
-  Result<std::optional<std::uint64_t>> find_version(std::uint64_t store, BytesView key);
-  Result<std::optional<VersionedValue>> find_value(std::uint64_t store, BytesView key);
+  // The same while nothing is applied: afterwards the database has all. REQUIRES: apply_lock_ is
+  // held, too.
+  Result<void> save_everything();
+  // What is unsaved is to be saved now. REQUIRES: `saving_` is empty; apply_lock_ is held.
+  void begin_saving();
+  Result<void> write_saving();
+  Result<void> save_rows(std::uint64_t store, const UnsavedRows& rows, std::uint64_t& rows_written);
+  void pause_if_ahead(std::uint64_t& rows_written);
   Result<void> put(std::uint64_t store, BytesView key, std::uint64_t version, BytesView value);
   Result<void> put_token(std::uint64_t store, std::uint64_t number, BytesView token,
                          BytesView outcome);
-  Result<void> save_group(GroupId id, std::uint64_t store, raft::LogIndex index, raft::Term term,
-                          BytesView configuration, std::uint64_t digest, std::uint64_t tokens);
+  Result<void> save_group(GroupId id, const GroupRow& row);
   // Which tokens the store remembers, when so many were ever.
   Result<TokenIndex> load_tokens(std::uint64_t store, std::uint64_t tokens);
   // The remembered tokens, oldest first: visit(number, token, outcome).
@@ -136,6 +164,24 @@ class StateStore::Parts {
   Result<std::optional<std::uint64_t>> sweep(std::uint64_t rows);
   void forget_garbage(std::optional<std::uint64_t> store);
 
+  // --- saving, from the outside ---
+
+  // Before entries are applied: begins to save when there is enough, and waits for it when there is
+  // twice as much. Errors: no_space (nothing may be applied).
+  Result<void> make_room();
+  // A fiber of its own.
+  void save_loop();
+
+  // --- reading, by a connection that sees the last commit. REQUIRES: apply_lock_ is held ---
+
+  // What was applied of the key and is not in the database; as in Unsaved.
+  const std::optional<VersionedValue>* find_unsaved(std::uint64_t store, BytesView key) const;
+  Result<std::optional<std::uint64_t>> find_version(std::uint64_t store, BytesView key);
+  Result<std::optional<VersionedValue>> find_value(std::uint64_t store, BytesView key);
+  // The outcome of the token of this number, if it is this one. REQUIRES: it is remembered.
+  Result<std::optional<BatchOutcome>> find_outcome(std::uint64_t store, std::uint64_t number,
+                                                   BytesView token);
+
   // Makes durable, and then marks as such, all that is committed: before a checkpoint copies it.
   // REQUIRES: checkpoint_lock_ is held.
   Result<void> sync_and_mark();
@@ -148,8 +194,7 @@ class StateStore::Parts {
   // Puts a whole snapshot in the place of the group's state: one transaction.
   Result<void> replace_group(GroupId id, const Staging& staging, const raft::StateLabel& label);
 
-  // The group's row was committed as it is in memory.
-  void note_committed(GroupId id, GroupState& group);
+  void note_committed(GroupId id, const GroupRow& row);
 
   // Null if there is nothing of the group yet. Never suspends.
   const GroupState* find(GroupId id) const;
@@ -158,18 +203,25 @@ class StateStore::Parts {
   const StateStoreOptions options_;
   std::unique_ptr<SqliteFiles> files_;
 
-  // For applying, reading and staging. The statements end before it.
+  // For saving and staging, and for walks over all of a group. The statements end before it.
   std::unique_ptr<SqliteDatabase> main_;
-  FiberLock main_lock_;
+  // Who holds both takes them in this order.
+  FiberLock write_lock_;  // To use main_.
+  FiberLock apply_lock_;  // To apply, and to read by reader_: what was applied stays as it is.
   SqliteStatement begin_, commit_;
-  SqliteStatement find_version_, find_value_, put_, remove_, walk_content_;
-  SqliteStatement put_token_, find_token_, walk_tokens_;
+  SqliteStatement put_, remove_, walk_content_;
+  SqliteStatement put_token_, walk_tokens_;
   SqliteStatement save_group_;
   SqliteStatement load_staging_, save_staging_, drop_staging_;
   SqliteStatement add_garbage_, drop_garbage_;
   SqliteStatement nth_key_, sweep_before_, sweep_keys_, sweep_tokens_;
 
-  // For checkpoints, so that applying does not wait for their syncs.
+  // For applying and reading, so that they do not wait for a transaction that saves.
+  std::unique_ptr<SqliteDatabase> reader_;
+  SqliteStatement find_version_, find_value_, find_token_;
+  VersionCache versions_;
+
+  // For checkpoints, so that saving does not wait for their syncs.
   std::unique_ptr<SqliteDatabase> checkpointer_;
   FiberLock checkpoint_lock_;
   std::unique_ptr<MarkFile> mark_file_;
@@ -177,13 +229,18 @@ class StateStore::Parts {
   std::uint64_t wal_begun_ = 0;  // How often the -wal file was begun anew.
   std::size_t open_snapshots_ = 0;
 
-  // As of the last entry applied; what the database does not have of it.
+  // As of the last entry applied; what the database does not have of it: first what is on its way
+  // there, or was when there was no space, then what is newer.
   std::map<GroupId, GroupState> groups_;
+  Unsaved saving_;
   Unsaved unsaved_;
+  WaitQueue save_wanted_;
+  std::optional<Error> save_error_;  // Why `saving_` is still there.
   // What the database has of the groups, as of the last commit; not of those without an entry.
   std::map<GroupId, DurabilityMark::Group> committed_;
   std::vector<std::uint64_t> garbage_;
   std::uint64_t next_store_ = 1;
+  TaskGroup saver_;
 
  private:
   Result<void> prepare_statements();

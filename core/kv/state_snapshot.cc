@@ -126,15 +126,12 @@ Result<std::unique_ptr<raft::Snapshot>> StateStore::open_snapshot(GroupId group)
     return Error{ErrorCode::unavailable,
                  fmt::format("{} snapshots are open", parts_->open_snapshots_)};
   }
-  {
-    // Its reader sees what is in the database.
-    const FiberLock::Hold hold(parts_->main_lock_);
-    const auto saved = parts_->save();
-    if (!saved && saved.error().code == ErrorCode::no_space) {
-      return Error{ErrorCode::unavailable, saved.error().message};
-    }
-    TRY(saved);
+  // Its reader sees what is in the database.
+  const auto saved = parts_->save();
+  if (!saved && saved.error().code == ErrorCode::no_space) {
+    return Error{ErrorCode::unavailable, saved.error().message};
   }
+  TRY(saved);
   auto snapshot = std::make_unique<OpenSnapshot>(*parts_);
   TRY(snapshot->open(group));
   return std::unique_ptr<raft::Snapshot>(std::move(snapshot));

@@ -46,7 +46,7 @@ Error malformed(std::string_view what) {
 
 }  // namespace
 
-// One group's row of `staging`. REQUIRES: main_lock_ is held as long as it lives.
+// One group's row of `staging`. REQUIRES: write_lock_ is held as long as it lives.
 class StateStore::Stager {
  public:
   Stager(Parts& parts, GroupId group) : parts_(parts), group_(group) {}
@@ -152,14 +152,14 @@ class StateStore::Stager {
 };
 
 Result<std::uint64_t> StateStore::staged(GroupId group, const raft::SnapshotId& id) {
-  const FiberLock::Hold hold(parts_->main_lock_);
+  const FiberLock::Hold writing(parts_->write_lock_);
   TRY(const std::optional<Staging> staging, Stager(*parts_, group).load());
   return staging && staging->id == id ? staging->next_chunk : std::uint64_t{0};
 }
 
 Result<void> StateStore::stage(GroupId group, const raft::SnapshotId& id,
                                const raft::SnapshotChunk& chunk) {
-  const FiberLock::Hold hold(parts_->main_lock_);
+  const FiberLock::Hold writing(parts_->write_lock_);
   Stager stager(*parts_, group);
   TRY(const std::optional<Staging> before, stager.load());
   const bool is_another = !before || before->id != id;
@@ -188,11 +188,12 @@ Result<void> StateStore::stage(GroupId group, const raft::SnapshotId& id,
 Result<void> StateStore::install(GroupId group, const raft::SnapshotId& id,
                                  const raft::StateLabel& label) {
   {
-    const FiberLock::Hold hold(parts_->main_lock_);
+    const FiberLock::Hold writing(parts_->write_lock_);
+    const FiberLock::Hold applying(parts_->apply_lock_);
     Stager stager(*parts_, group);
     TRY(std::optional<Staging> staging, stager.load());
     CHECK(staging && staging->id == id && staging->has_end);
-    TRY(parts_->save());  // Of the other groups; this one's is about to be replaced.
+    TRY(parts_->save_everything());  // Of the other groups; this one's is about to be replaced.
     const GroupState* const before = parts_->find(group);
     CHECK(before == nullptr || before->label.index <= label.index);
     TRY(raft::Configuration configuration, raft::decode_configuration(staging->configuration));
@@ -224,11 +225,15 @@ Result<void> StateStore::Parts::replace_group(GroupId id, const Staging& staging
   // A group that was never saved has a store without a row: that one is no garbage.
   const GroupState* const before = find(id);
   const bool leaves_garbage = before != nullptr && before->label.index > raft::LogIndex();
+  const GroupRow row{.store = staging.store,
+                     .label = {.index = label.index, .term = label.term},
+                     .configuration = staging.configuration,
+                     .digest = staging.digest,
+                     .tokens = staging.tokens};
   const auto done = in_transaction([&]() -> Result<void> {
     if (leaves_garbage) TRY(add_garbage_.bind(1, before->store).run());
     TRY(drop_staging_.bind(1, id.value).run());
-    return save_group(id, staging.store, label.index, label.term, staging.configuration,
-                      staging.digest, staging.tokens);
+    return save_group(id, row);
   });
   if (!done) return done;
   if (leaves_garbage) garbage_.push_back(before->store);
@@ -238,7 +243,7 @@ Result<void> StateStore::Parts::replace_group(GroupId id, const Staging& staging
   group.configuration = staging.configuration;
   group.digest = staging.digest;
   group.tokens = std::move(tokens);
-  note_committed(id, group);
+  note_committed(id, row);
   return {};
 }
 

@@ -99,6 +99,7 @@ class StateStore::Application {
     for (Mutation& mutation : batch.mutations) {
       std::optional<VersionedValue> value;
       if (mutation.value) value = VersionedValue{*std::move(mutation.value), version};
+      parts_.versions_.forget(group.store, mutation.key);
       parts_.unsaved_.put(group.store, mutation.key, std::move(value));
     }
     return BatchOutcome{.applied = true, .failed_condition = 0, .version = version};
@@ -106,7 +107,7 @@ class StateStore::Application {
 
   Result<bool> holds(const GroupState& group, const Condition& condition) {
     std::optional<std::uint64_t> version;
-    if (const auto* const unsaved = parts_.unsaved_.find(group.store, condition.key)) {
+    if (const auto* const unsaved = parts_.find_unsaved(group.store, condition.key)) {
       if (*unsaved) version = (*unsaved)->version;
     } else {
       TRY(version, parts_.find_version(group.store, condition.key));
@@ -124,17 +125,7 @@ class StateStore::Application {
   Result<std::optional<BatchOutcome>> remembered(const GroupState& group, const Bytes& token) {
     if (token.empty()) return std::optional<BatchOutcome>();
     for (const std::uint64_t number : group.tokens.find(TokenIndex::hash_of(token))) {
-      if (const auto* const unsaved = parts_.unsaved_.find_token(group.store, number)) {
-        if (unsaved->token == token) return std::optional(decode_outcome(unsaved->outcome));
-        continue;
-      }
-      SqliteStatement& find = parts_.find_token_;
-      find.bind(1, group.store).bind(2, number % parts_.options_.tokens_remembered);
-      TRY(const bool is_row, find.step());
-      CHECK(is_row);
-      std::optional<BatchOutcome> outcome;
-      if (find.bytes(0) == token) outcome = decode_outcome(find.bytes(1));
-      find.reset();
+      TRY(const auto outcome, parts_.find_outcome(group.store, number, token));
       if (outcome) return outcome;
     }
     return std::optional<BatchOutcome>();
@@ -157,9 +148,12 @@ StateStore::StateStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) 
 StateStore::~StateStore() = default;
 
 Result<std::vector<Bytes>> StateStore::apply(const std::vector<raft::Committed>& entries) {
-  const FiberLock::Hold hold(parts_->main_lock_);
   // First, so that nothing is applied when there is no space.
-  if (parts_->unsaved_.bytes() >= parts_->options_.unsaved_bytes_limit) TRY(parts_->save());
+  TRY(parts_->make_room());
+  const FiberLock::Hold applying(parts_->apply_lock_);
+  if (parts_->write_lock_.is_held()) {
+    SOMETIMES(parts_->env_.marks, "kv: applied while the state was saved");
+  }
   std::vector<Bytes> results;
   results.reserve(entries.size());
   Application application(*parts_);
@@ -196,15 +190,15 @@ StateStoreSizes StateStore::sizes() const {
 
 Result<std::vector<std::optional<VersionedValue>>> StateStore::get(GroupId group,
                                                                    const std::vector<Bytes>& keys) {
-  const FiberLock::Hold hold(parts_->main_lock_);
+  const FiberLock::Hold reading(parts_->apply_lock_);
   std::vector<std::optional<VersionedValue>> values;
   values.reserve(keys.size());
   const GroupState* const found = parts_->find(group);
-  // Nobody else writes while the lock is held: what is read one by one is one moment.
+  // Nothing is applied while the lock is held: what is read one by one is one moment.
   for (const Bytes& key : keys) {
     std::optional<VersionedValue> value;
     const auto* const unsaved =
-        found == nullptr ? nullptr : parts_->unsaved_.find(found->store, key);
+        found == nullptr ? nullptr : parts_->find_unsaved(found->store, key);
     if (unsaved != nullptr) {
       value = *unsaved;
     } else if (found != nullptr) {
@@ -216,8 +210,9 @@ Result<std::vector<std::optional<VersionedValue>>> StateStore::get(GroupId group
 }
 
 Result<std::uint64_t> StateStore::content_digest(GroupId group) {
-  const FiberLock::Hold hold(parts_->main_lock_);
-  TRY(parts_->save());
+  const FiberLock::Hold writing(parts_->write_lock_);
+  const FiberLock::Hold applying(parts_->apply_lock_);
+  TRY(parts_->save_everything());
   const GroupState* const found = parts_->find(group);
   FieldDigest digest(0);
   if (found == nullptr) return digest.value();

@@ -5,12 +5,12 @@
 // keys and the log.
 //
 // What survives. What is applied stays in memory first and is written many entries at once, in one
-// transaction with their labels (core/kv/state_unsaved.h); a transaction is durable when the
-// database's -wal file was synced after it. So a loss of power takes some of the
-// last transactions, whole ones, and what is left is the state at an earlier label, from which the
-// log goes on. make_durable() says which label that is at least, and writes it down beside the
-// database (core/kv/state_mark.h), so that damage which looks like a loss of power is known for
-// what it is.
+// transaction with their labels (core/kv/state_unsaved.h), a few rows at a time while applying goes
+// on; a transaction is durable when the database's -wal file was synced after it. So a loss of
+// power takes some of the last transactions, whole ones, and what is left is the state at an
+// earlier label, from which the log goes on. make_durable() says which label that is at least, and
+// writes it down beside the database (core/kv/state_mark.h), so that damage which looks like a loss
+// of power is known for what it is.
 //
 // Tables (core/kv/state_schema.h has the SQL). A "store" is the content of one group; a snapshot
 // that is sent to us grows in a store of its own, which takes the place of the group's at
@@ -45,8 +45,9 @@ struct StateStoreOptions {
   std::uint64_t tokens_remembered = 10'000;
   // Of a snapshot that we send; at least one byte.
   std::size_t chunk_bytes = 256 * 1024;
-  // What was applied is written to the database when there is so much of it.
-  std::uint64_t unsaved_bytes_limit = 4 << 20;
+  // What was applied is written to the database when there is so much of it. Applying goes on
+  // meanwhile, and waits only when there is twice as much.
+  std::uint64_t unsaved_bytes_limit = 16 << 20;
   // Pages of the database kept in memory for applying and reading. Every open snapshot keeps an
   // eighth of it, at least 64 KiB.
   std::size_t cache_bytes = 64 << 20;

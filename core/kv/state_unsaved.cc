@@ -45,9 +45,31 @@ void Unsaved::put_token(std::uint64_t store, UnsavedRows::Token token) {
   tokens.push_back(std::move(token));
 }
 
-void Unsaved::clear() {
-  stores_.clear();
-  bytes_ = 0;
+// --- VersionCache ---
+
+const std::optional<std::uint64_t>* VersionCache::find(std::uint64_t store, BytesView key) const {
+  const auto keys = stores_.find(store);
+  if (keys == stores_.end()) return nullptr;
+  const auto found = keys->second.find(key);
+  return found == keys->second.end() ? nullptr : &found->second;
+}
+
+void VersionCache::remember(std::uint64_t store, BytesView key,
+                            std::optional<std::uint64_t> version) {
+  if (keys_ == kKeysMost) {
+    stores_.clear();
+    keys_ = 0;
+  }
+  if (stores_[store].insert_or_assign(Bytes(key), version).second) ++keys_;
+}
+
+void VersionCache::forget(std::uint64_t store, BytesView key) {
+  const auto keys = stores_.find(store);
+  if (keys == stores_.end()) return;
+  const auto found = keys->second.find(key);
+  if (found == keys->second.end()) return;
+  keys->second.erase(found);
+  --keys_;
 }
 
 }  // namespace keelson::kv

@@ -11,6 +11,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "core/kv/store.h"
 
@@ -36,6 +37,15 @@ struct UnsavedRows {
   }
 };
 
+// A group's row: what is replicated of it, and where its content is.
+struct GroupRow {
+  std::uint64_t store = 0;
+  raft::LogStart label;
+  Bytes configuration;  // Encoded.
+  std::uint64_t digest = 0;
+  std::uint64_t tokens = 0;  // How many it was given, ever.
+};
+
 class Unsaved {
  public:
   // Null if nothing is known of the key here; points to nothing if it was removed.
@@ -44,15 +54,37 @@ class Unsaved {
   const UnsavedRows::Token* find_token(std::uint64_t store, std::uint64_t number) const;
   void put_token(std::uint64_t store, UnsavedRows::Token token);
 
+  // The row of a group in the place of any other of it.
+  void put_group(GroupId id, GroupRow row) { groups_[id] = std::move(row); }
+
   // Of keys, values and tokens, with some allowance for each row.
   std::uint64_t bytes() const { return bytes_; }
-  bool is_empty() const { return stores_.empty(); }
+  bool is_empty() const { return stores_.empty() && groups_.empty(); }
   const std::map<std::uint64_t, UnsavedRows>& stores() const { return stores_; }
-  void clear();
+  const std::map<GroupId, GroupRow>& groups() const { return groups_; }
 
  private:
   std::map<std::uint64_t, UnsavedRows> stores_;
+  std::map<GroupId, GroupRow> groups_;
   std::uint64_t bytes_ = 0;
+};
+
+// Which version the database has of the keys that were asked for lately: a condition on a key that
+// seldom changes (that a bucket exists) costs no look at it each time. A key that is among the
+// unsaved rows is not asked for here.
+class VersionCache {
+ public:
+  // Null if it is not known; points to nothing if the key is absent.
+  const std::optional<std::uint64_t>* find(std::uint64_t store, BytesView key) const;
+  void remember(std::uint64_t store, BytesView key, std::optional<std::uint64_t> version);
+  // It is about to change.
+  void forget(std::uint64_t store, BytesView key);
+
+ private:
+  static constexpr std::size_t kKeysMost = 1000;  // More than this, and it begins anew.
+
+  std::map<std::uint64_t, std::map<Bytes, std::optional<std::uint64_t>, std::less<>>> stores_;
+  std::size_t keys_ = 0;
 };
 
 }  // namespace keelson::kv

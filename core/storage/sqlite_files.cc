@@ -19,7 +19,8 @@ constexpr std::uint64_t kWalHeader = 32;
 constexpr std::uint64_t kFrameHeader = 24;
 constexpr std::uint64_t kFrame = kFrameHeader + SqliteFiles::kPageSize;
 // Longer runs of frames are written before their commit.
-constexpr std::size_t kGatheredMost = 1 << 20;
+constexpr std::size_t kGatheredMost = 256 * 1024;
+constexpr std::uint64_t kPauseBytes = 256 * 1024;
 
 std::uint64_t page_number(std::uint64_t offset) { return offset / SqliteFiles::kPageSize + 1; }
 
@@ -268,6 +269,11 @@ Result<void> SqliteFiles::put(OneFile& file, BytesView bytes, std::uint64_t offs
   ++file.writes;  // Before: a sync that begins while it is under way does not cover it.
   auto written = file.file->pwrite(bytes, offset, deadline_);
   ++file.writes;
+  written_since_pause_ += bytes.size();
+  if (written_since_pause_ >= kPauseBytes) {
+    written_since_pause_ = 0;
+    if (pause_) pause_();
+  }
   return written;
 }
 

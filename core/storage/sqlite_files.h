@@ -100,6 +100,9 @@ class SqliteFiles {
   void set_before_wal_begins(std::function<Result<void>()> action) {
     before_wal_begins_ = std::move(action);
   }
+  // What a call does after every 256 KiB that it has written, if it is set: it may suspend, so that
+  // a large transaction or checkpoint does not keep everybody else waiting.
+  void set_pause(std::function<void()> pause) { pause_ = std::move(pause); }
   // False while there are any.
   bool wal_is_written() const { return gathered_.empty(); }
 
@@ -108,6 +111,8 @@ class SqliteFiles {
   // Every call fails from now on, without a touch of the Disk. A killed fiber, or the owner's end.
   void abandon();
   bool is_abandoned() const { return failure_.has_value(); }
+  // What every call fails with, if it does.
+  const std::optional<Error>& failure() const { return failure_; }
 
   // --- memory that the connections share: SQLite's "shared memory" ---
 
@@ -156,6 +161,8 @@ class SqliteFiles {
   std::vector<std::uint64_t> frame_checksums_;
   // Frames of a transaction that has not committed yet, and where they belong.
   std::function<Result<void>()> before_wal_begins_;
+  std::function<void()> pause_;
+  std::uint64_t written_since_pause_ = 0;
   Bytes gathered_;
   std::uint64_t gathered_at_ = 0;
   bool frame_commits_ = false;  // The header gathered last says so.

@@ -33,6 +33,10 @@ Batch some_batch() {
 
 class Trial {
  public:
+  explicit Trial(std::uint64_t unsaved_bytes_limit) {
+    options_.unsaved_bytes_limit = unsaved_bytes_limit;
+  }
+
   void take(Step step) {
     // What is thrown must not leave a fiber: chance and verdicts are asked for out here.
     for (int i = 0; i < 5; ++i) log_.push_back(some_entry());
@@ -125,7 +129,7 @@ class Trial {
 };
 
 RC_GTEST_PROP(StateStoreProperty, ItIsTheModelThroughRestartsLossesAndSnapshots, ()) {
-  Trial trial;
+  Trial trial(*rc::gen::element<std::uint64_t>(0, 500, 100'000));
   const auto steps = *rc::gen::resize(
       20, rc::gen::container<std::vector<int>>(
               rc::gen::inRange(0, static_cast<int>(Step::count))));

@@ -118,6 +118,8 @@ TEST(StateStorePowerLossTest, ALossOfPowerTakesASuffixOfWhatWasApplied) {
     Numbers numbers(seed);
     std::uint64_t durable = 0;
     std::uint64_t applied = 0;
+    StateStoreOptions options = small_options();
+    if (seed % 2 == 0) options.unsaved_bytes_limit = 1'000;  // Saved beside the applying.
     for (int crash = 0; crash < 25; ++crash) {
       machine.set_losses({.lose_all_per_million = 300'000,
                           .lose_write_per_million = 300'000,
@@ -127,7 +129,7 @@ TEST(StateStorePowerLossTest, ALossOfPowerTakesASuffixOfWhatWasApplied) {
       conditions.write_latency = 20us;
       machine.disk().set_conditions(conditions);
       machine.begin([&](Env& env) {
-        const auto store = opened(env);
+        const auto store = opened(env, options);
         expect_model(*store, seed);
         const std::uint64_t found = store->label(kGroup).index.value;
         EXPECT_GE(found, durable);
@@ -172,7 +174,7 @@ TEST_F(StateStoreTest, TheWalFileStaysBoundedUnderALoadThatNeverPauses) {
       env.scheduler.sleep_for(100us);
     }
     EXPECT_LT(store->sizes().wal_bytes, 1'000'000u);
-    EXPECT_GT(env.marks.counts().at("kv: a checkpoint that applying waits for"), 0u);
+    EXPECT_GT(env.marks.counts().at("kv: a checkpoint that saving waits for"), 0u);
     is_over = true;
     while (is_over) env.scheduler.sleep_for(1ms);
     expect_model(*store, 1);
