@@ -40,6 +40,28 @@ void torn_write(RunContext& context) {
                       .s3_interval = milliseconds(15)});
 }
 
+// Writes take as long as elections do: a leader whose disk stalls is replaced while entries that
+// nobody else has wait for it, and those of its successor come before they are written.
+void slow_disks(RunContext& context) {
+  FaultProfile profile = disks_alone();
+  profile.set(FaultKind::slow_disk, 1000).set(FaultKind::isolate, 300).set(FaultKind::crash, 300);
+  profile.sync_latency_most = milliseconds(70);
+  profile.leader_aim_per_thousand = 1000;
+  profile.slot = milliseconds(150);
+  run_storm(context, {.nodes = 3,
+                      .groups = 1,
+                      .profile = profile,
+                      .leases = false,
+                      .probes = false,
+                      .s3_clients = 6,
+                      .s3_interval = milliseconds(5),
+                      .adjust = [](NodeConfig& config) {
+                        config.append_bytes_max = 1;  // Entries come and are acknowledged singly.
+                        config.election_timeout = milliseconds(150);
+                        config.heartbeat_interval = milliseconds(30);
+                      }});
+}
+
 void lost_sync(RunContext& context) {
   FaultProfile profile = disks_alone();
   profile.set(FaultKind::sync_error, 1000)
@@ -134,6 +156,11 @@ std::vector<Scenario> disk_storms() {
                   "else.",
        .must_reach = {"wal: torn tail cut"},
        .run = torn_write},
+      {.name = "slow_disks",
+       .promise = "However long writes take, and whoever leads meanwhile, nothing is acknowledged "
+                  "before it is durable as it stands.",
+       .must_reach = {"raft: conflicting suffix truncated"},
+       .run = slow_disks},
       {.name = "lost_sync",
        .promise = "A node whose sync fails ends rather than try again, and what was acknowledged "
                   "is still there.",

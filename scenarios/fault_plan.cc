@@ -180,6 +180,10 @@ FaultPlan draw_fault_plan(sim::Choices& choices, std::size_t nodes, Duration spa
   if (swarm.chance(profile.bad_disk_per_thousand * 1000)) {
     draw_disks(choices.stream("plan/disks"), plan.conditions.disks);
   }
+  if (profile.sync_latency_most > Duration::zero()) {
+    plan.conditions.disks.sync_latency = between(
+        choices.stream("plan/syncs"), profile.sync_latency_most / 10, profile.sync_latency_most);
+  }
   if (swarm.chance(profile.bad_clocks_per_thousand * 1000)) {
     sim::ChoiceStream& stream = choices.stream("plan/clocks");
     for (std::size_t node = 0; node < nodes; ++node) {

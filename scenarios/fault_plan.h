@@ -119,6 +119,7 @@ struct FaultProfile {
   std::uint32_t bad_network_per_thousand = 500;  // Tails, losses, pieces, small windows.
   std::uint32_t bad_disk_per_thousand = 500;     // Slow syncs, lost and torn writes.
   std::uint32_t bad_clocks_per_thousand = 500;   // Drift and offsets.
+  Duration sync_latency_most{};  // Syncs take a tenth of it to all of it; 0: as disks are drawn.
   std::int32_t drift_ppm_most = 1'000;
   std::uint32_t leader_aim_per_thousand = 500;   // Of actions that aim at one node.
   bool may_be_calm = true;                       // One seed in eight is without any fault.

@@ -374,12 +374,14 @@ void Storm::demand_progress() {
         context_.world.now());
   }
   judge_->kill();  // It refers to this function's variables.
+  if (made) compare_contents();
   const bool all_are_there = core_.size() == cluster_->size() && core_.size() > 2;
-  if (made && all_are_there && chance_.chance(300'000)) demand_undisturbed_leader();
-  if (made && !context_.report.failed()) compare_contents();
+  if (context_.report.failed() || !all_are_there || !chance_.chance(300'000)) return;
+  demand_undisturbed_leader();
 }
 
-// A node that hears everybody but the leader must not keep the others from being led.
+// A node that hears everybody but the leader must not keep the others from being led. All have
+// caught up: no disk is busy with what was slow.
 void Storm::demand_undisturbed_leader() {
   // Elections that were under way may still end.
   if (!context_.run_for(4 * config_.election_timeout)) return;
