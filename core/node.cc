@@ -57,8 +57,7 @@ Result<void> validate(const NodeConfig& config) {
       config.election_timeout < 2 * config.heartbeat_interval) {
     return wrong("election-timeout-ms", "must be at least twice heartbeat-ms, which is positive");
   }
-  if (config.lease < Duration::zero() || config.lease > config.election_timeout * 9 / 10) {
-    // A follower may vote again after election_timeout by its clock: a tenth is for the drift.
+  if (config.lease < Duration::zero() || config.lease > raft::lease_max(config.election_timeout)) {
     return wrong("lease-ms", "must be at most nine tenths of election-timeout-ms");
   }
   if (config.probe_timeout < milliseconds(100) || config.probe_timeout > milliseconds(2000)) {

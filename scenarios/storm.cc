@@ -168,7 +168,7 @@ std::optional<std::size_t> Storm::latest_leader() const {
 
 void Storm::on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) {
   raft_checks_.on_applied(NodeId(machine.index()), group, entry, context_.world.now());
-  if (entry.kind != raft::EntryKind::configuration) return;
+  if (!raft::is_configuration(entry.kind)) return;
   Committed& latest = configurations_[group];
   if (entry.index <= latest.index) return;
   const auto configuration = raft::decode_configuration(entry.data);

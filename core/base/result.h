@@ -20,10 +20,12 @@ enum class ErrorCode {
   unavailable,       // It surely did not happen: refused, no leader, no connection.
   connection_lost,   // The stream broke. Bytes written before may or may not have arrived.
   not_leader,        // This node does not lead the group; nothing happened.
+  conflict,          // What the caller had seen is not so any more; nothing happened: look again.
   invalid_argument,  // The caller's input is wrong; the message says what.
   not_found,         // A file, a path, a name does not exist.
   io_error,          // The disk failed. After a failed sync the node must end.
   no_space,          // The disk is full; it may recover.
+  unsupported,       // Of a later version than this one; nothing happened.
   corrupt,           // Stored or received bytes fail their checksum or their grammar.
 };
 

@@ -163,7 +163,9 @@ Bytes Coordinator::serve_forwarded(BytesView bytes) {
 // --- Leadership ---
 
 bool Coordinator::is_leader() const {
-  return raft_.core(default_group()).role() == raft::Role::leader;
+  // A leader that hands over is one no more for those who ask.
+  return raft_.core(default_group()).role() == raft::Role::leader &&
+         !raft_.is_transferring(default_group());
 }
 
 Result<void> Coordinator::verify_leader(Deadline deadline) {

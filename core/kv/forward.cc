@@ -22,6 +22,8 @@ wire::FailureCode to_wire(ErrorCode code) {
     case ErrorCode::io_error: return wire::FAILURE_CODE_IO_ERROR;
     case ErrorCode::no_space: return wire::FAILURE_CODE_NO_SPACE;
     case ErrorCode::corrupt: return wire::FAILURE_CODE_CORRUPT;
+    case ErrorCode::conflict: return wire::FAILURE_CODE_CONFLICT;
+    case ErrorCode::unsupported: return wire::FAILURE_CODE_UNSUPPORTED;
   }
   CHECK(false);
   return wire::FAILURE_CODE_UNSPECIFIED;
@@ -38,6 +40,8 @@ ErrorCode from_wire(wire::FailureCode code) {
     case wire::FAILURE_CODE_IO_ERROR: return ErrorCode::io_error;
     case wire::FAILURE_CODE_NO_SPACE: return ErrorCode::no_space;
     case wire::FAILURE_CODE_CORRUPT: return ErrorCode::corrupt;
+    case wire::FAILURE_CODE_CONFLICT: return ErrorCode::conflict;
+    case wire::FAILURE_CODE_UNSUPPORTED: return ErrorCode::unsupported;
     default: return ErrorCode::timed_out;  // Not understood: it may have happened.
   }
 }

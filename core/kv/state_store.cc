@@ -41,7 +41,8 @@ class StateStore::Application {
     group.digest = digest.value();
     switch (entry.kind) {
       case raft::EntryKind::no_op: return Bytes();
-      case raft::EntryKind::configuration: {
+      case raft::EntryKind::configuration:
+      case raft::EntryKind::joint_configuration: {
         auto configuration = raft::decode_configuration(entry.data);
         CHECK(configuration.has_value());  // Consensus has acted on it already.
         group.configuration = raft::encode(*configuration);

@@ -38,6 +38,7 @@ std::vector<Committed> RaftNode::take_entries() {
     if (entry == nullptr) break;
     const Group& group = *to_apply_.front().group;
     bytes += entry->data.size();
+    to_apply_bytes_ -= entry->data.size();
     if (entry->index > group.last_applied) entries.push_back({group.id, std::move(*entry)});
     to_apply_.pop_front();
   }
@@ -45,7 +46,9 @@ std::vector<Committed> RaftNode::take_entries() {
 }
 
 void RaftNode::apply_entries() {
+  const bool was_full = to_apply_bytes_ >= kToApplyBytesMax;
   const std::vector<Committed> entries = take_entries();
+  if (was_full) work_.notify_one();
   if (entries.empty()) return;
   while (true) {
     auto results = state_machine_.apply(entries);
@@ -163,6 +166,10 @@ void RaftNode::install(Group& group, const ReceivedChunk& received) {
   if (observer_ != nullptr) {
     observer_->on_installed(group.id, label);
     observer_->on_state_changed(group.id);
+  }
+  // What it brought is applied; with which result, is not known here.
+  while (!group.proposals.empty() && group.proposals.begin()->first <= label.index) {
+    group.proposals.begin()->second->decide(Proposal::Outcome::unknown);
   }
   group.applied_changed.notify_all();
 }

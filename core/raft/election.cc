@@ -2,6 +2,7 @@
 // leader stickiness (dissertation §6.2, §6.4, §9.6).
 // Tested by tests/core/raft/election_test.cc and tests/golden/raft/election_*.txt.
 #include "core/base/check.h"
+#include "core/raft/quorum.h"
 #include "core/raft/raft.h"
 
 namespace keelson::raft {
@@ -9,7 +10,8 @@ namespace keelson::raft {
 void Raft::on_request_vote(NodeId from, const RequestVote& request, Instant now) {
   RequestVoteReply answer{.term = persistent_.current_term,
                           .vote_granted = false,
-                          .pre_vote = request.pre_vote};
+                          .pre_vote = request.pre_vote,
+                          .is_removed = was_removed(from, request)};
   // Figure 2, RequestVote 1: "Reply false if term < currentTerm".
   if (request.term < persistent_.current_term) {
     SOMETIMES(marks_, "raft: older term message answered");
@@ -17,7 +19,8 @@ void Raft::on_request_vote(NodeId from, const RequestVote& request, Instant now)
   }
   // Dissertation §4.2.3: "if a server receives a RequestVote request within the minimum election
   // timeout of hearing from a current leader, it does not update its term or grant its vote".
-  if (leader_is_alive(now)) {
+  // Unless that leader itself asked for the election (dissertation §4.2.3).
+  if (leader_is_alive(now) && !request.leadership_transfer) {
     if (request.pre_vote) SOMETIMES(marks_, "raft: pre-vote refused, leader alive");
     return reply(from, answer);
   }
@@ -60,6 +63,14 @@ bool Raft::log_is_up_to_date(const RequestVote& request) const {
   return request.last_log_index >= log_.last_index();
 }
 
+// A node that was removed while it could not be reached knows of nothing, and stands (dissertation
+// §4.2.3). It is told: its log lacks a committed entry, so that it cannot win, and that entry says
+// that it need not.
+bool Raft::was_removed(NodeId candidate, const RequestVote& request) const {
+  const Configuration& committed = committed_configuration();
+  return request.last_log_index < committed.index && committed.find(candidate) == nullptr;
+}
+
 // The vote refused here is what a leader's lease stands on, so it is refused for any term, and by a
 // node that has just restarted too: it cannot know whom it acknowledged before.
 bool Raft::leader_is_alive(Instant now) const {
@@ -71,6 +82,11 @@ void Raft::on_request_vote_reply(NodeId from, const RequestVoteReply& vote, Inst
   // A granted pre-vote carries the term asked for, which nobody need have entered.
   const bool tells_a_term = !(vote.pre_vote && vote.vote_granted);
   if (tells_a_term && vote.term > persistent_.current_term) return become_follower(vote.term, now);
+  if (vote.is_removed && (role_ == Role::pre_candidate || role_ == Role::candidate)) {
+    SOMETIMES(marks_, "raft: told that it was removed");
+    is_removed_ = true;
+    return become_follower(persistent_.current_term, now);
+  }
   if (!vote.vote_granted) return;
 
   const bool pre_vote_counts = vote.pre_vote && role_ == Role::pre_candidate &&
@@ -80,7 +96,7 @@ void Raft::on_request_vote_reply(NodeId from, const RequestVoteReply& vote, Inst
   if (!pre_vote_counts && !vote_counts) return;  // It comes too late.
   if (!configuration().is_voter(from)) return;
   votes_.insert(from);
-  if (votes_.size() < majority()) return;
+  if (!is_quorum(configuration(), votes_)) return;
   pre_vote_counts ? become_candidate(now) : become_leader(now);
 }
 
@@ -93,9 +109,8 @@ void Raft::become_pre_candidate(Instant now) {
   votes_ = {options_.id};
   draw_election_timeout();
   reset_election_timer(now);
-  if (votes_.size() >= majority()) return become_candidate(now);
-  for (const auto& [voter, member] : configuration().members) {
-    if (voter == options_.id || !member.is_voter) continue;
+  if (is_quorum(configuration(), votes_)) return become_candidate(now);
+  for (const NodeId voter : other_voters()) {
     send(voter, RequestVote{.term = persistent_.current_term.next(),
                             .last_log_index = log_.last_index(),
                             .last_log_term = log_.last_term(),
@@ -106,22 +121,34 @@ void Raft::become_pre_candidate(Instant now) {
 // Figure 2, Candidates: "Increment currentTerm. Vote for self. Reset election timer. Send
 // RequestVote RPCs to all other servers."
 void Raft::become_candidate(Instant now) {
-  CHECK(role_ == Role::pre_candidate && votes_.size() >= majority());
+  CHECK(role_ == Role::pre_candidate && is_quorum(configuration(), votes_));
+  stand(now, false);
+}
+
+void Raft::stand(Instant now, bool leadership_transfer) {
   persistent_ = {.current_term = persistent_.current_term.next(), .voted_for = options_.id};
   role_ = Role::candidate;
   leader_.reset();
   heard_round_ = Round(0);
   votes_ = {options_.id};
   reset_election_timer(now);
-  if (votes_.size() >= majority()) return become_leader(now);
-  for (const auto& [voter, member] : configuration().members) {
-    if (voter == options_.id || !member.is_voter) continue;
+  if (is_quorum(configuration(), votes_)) return become_leader(now);
+  for (const NodeId voter : other_voters()) {
     // With the request goes this node's own vote, which must be durable first: the reply() rule.
     reply(voter, RequestVote{.term = persistent_.current_term,
                              .last_log_index = log_.last_index(),
                              .last_log_term = log_.last_term(),
-                             .pre_vote = false});
+                             .pre_vote = false,
+                             .leadership_transfer = leadership_transfer});
   }
+}
+
+std::vector<NodeId> Raft::other_voters() const {
+  std::vector<NodeId> voters = configuration().nodes();
+  std::erase_if(voters, [this](NodeId id) {
+    return id == options_.id || !configuration().is_voter(id);
+  });
+  return voters;
 }
 
 // Dissertation §6.2: "a leader steps down if an election timeout elapses without a successful round

@@ -30,10 +30,10 @@ void Raft::check_invariants() {
       CHECK(votes_.empty() && leader_ != options_.id);
       break;
     case Role::pre_candidate:
-      CHECK(votes_.contains(options_.id) && votes_.size() < majority() && !leader_);
+      CHECK(votes_.contains(options_.id) && !is_quorum(configuration(), votes_) && !leader_);
       break;
     case Role::candidate:
-      CHECK(votes_.contains(options_.id) && votes_.size() < majority() && !leader_);
+      CHECK(votes_.contains(options_.id) && !is_quorum(configuration(), votes_) && !leader_);
       CHECK(votes_for_itself);
       break;
     case Role::leader:
@@ -46,12 +46,18 @@ void Raft::check_invariants() {
   }
 
   // §6: configurations are those of the log, in its order, and none is beyond its end.
-  CHECK(configurations_.empty() || configurations_.back().first <= log_.last_index());
+  CHECK(configuration().index <= log_.last_index());
 
   // Volatile state on leaders.
   if (role_ == Role::leader) {
-    CHECK(configuration().is_voter(options_.id) && !needs_snapshot_);
-    CHECK(progress_.size() + 1 == configuration().members.size());
+    const auto& members = configuration().members;
+    CHECK(!needs_snapshot_ && !is_removed_);
+    CHECK(configuration().is_joint() ||
+          progress_.size() + (members.contains(options_.id) ? 1 : 0) == members.size());
+    // A leader that its configuration leaves out sees it committed, and hands over.
+    CHECK(is_voter() || transfer_ || configuration().index > commit_index_ ||
+          !has_committed_in_term());
+    CHECK(!transfer_ || (may_take_over(transfer_->target) && !gathering_ && read_rounds_.empty()));
     CHECK(confirmed_round_ <= round_);
     CHECK(sent_rounds_.empty() == (confirmed_round_ == round_));
     CHECK(read_rounds_.empty() || read_rounds_.front().round > confirmed_round_);
@@ -59,13 +65,13 @@ void Raft::check_invariants() {
     for (const auto& [peer, progress] : progress_) {
       CHECK(progress.match_index() < progress.next_index());
       CHECK(progress.next_index() <= log_.last_index().next());
-      CHECK(configuration().members.contains(peer));
+      CHECK(configuration().find(peer) != nullptr);
       CHECK(progress.inflight_count() <= options_.inflight_appends_max);
       CHECK(progress.echoed_round() <= round_);
     }
   } else {
     CHECK(progress_.empty() && sent_rounds_.empty() && read_rounds_.empty() && !gathering_);
-    CHECK(!appends_due_);
+    CHECK(!appends_due_ && !transfer_);
   }
 
   seen_ = {.persistent = persistent_,

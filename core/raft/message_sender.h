@@ -1,6 +1,8 @@
 // How RaftNode speaks to the other nodes: core/raft/transport.h, or what a test puts in its place.
 #pragma once
 
+#include <optional>
+
 #include "core/raft/messages.h"
 #include "core/runtime/network.h"
 

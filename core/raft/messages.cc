@@ -25,29 +25,58 @@ wire::EntryKind to_wire(EntryKind kind) {
     case EntryKind::command: return wire::COMMAND;
     case EntryKind::no_op: return wire::NO_OP;
     case EntryKind::configuration: return wire::CONFIGURATION;
+    case EntryKind::joint_configuration: return wire::JOINT_CONFIGURATION;
   }
   CHECK(false && "not a kind of entry");
   return wire::COMMAND;
 }
 
-void encode_configuration(const Configuration& configuration, wire::Configuration& out) {
-  for (const auto& [id, member] : configuration.members) {
-    wire::Configuration::Member& wire_member = *out.add_members();
+using WireMembers = google::protobuf::RepeatedPtrField<wire::Configuration::Member>;
+
+void encode_members(const std::map<NodeId, Member>& members, WireMembers& out) {
+  for (const auto& [id, member] : members) {
+    wire::Configuration::Member& wire_member = *out.Add();
     wire_member.set_node(id.value);
     wire_member.set_incarnation(member.incarnation.value);
+    wire_member.set_address(member.address);
     wire_member.set_is_voter(member.is_voter);
+    wire_member.set_regains_vote(member.regains_vote);
   }
 }
 
-Result<Configuration> to_configuration(const wire::Configuration& body) {
-  Configuration configuration;
+void encode_configuration(const Configuration& configuration, wire::Configuration& out) {
+  out.set_index(configuration.index.value);
+  encode_members(configuration.members, *out.mutable_members());
+  encode_members(configuration.outgoing, *out.mutable_outgoing());
+}
+
+Result<std::map<NodeId, Member>> to_members(const WireMembers& body) {
+  std::map<NodeId, Member> members;
   NodeId last(0);
-  for (const wire::Configuration::Member& member : body.members()) {
+  for (const wire::Configuration::Member& member : body) {
     const NodeId id(member.node());
     if (id <= last) return corrupt("configuration's members");
-    configuration.members.emplace(id, Member{.incarnation = Incarnation(member.incarnation()),
-                                             .is_voter = member.is_voter()});
+    members.emplace(id, Member{.incarnation = Incarnation(member.incarnation()),
+                               .address = member.address(),
+                               .is_voter = member.is_voter(),
+                               .regains_vote = member.regains_vote()});
     last = id;
+  }
+  return members;
+}
+
+Result<Configuration> to_configuration(const wire::Configuration& body) {
+  Configuration configuration{.index = LogIndex(body.index()), .members = {}, .outgoing = {}};
+  TRY(configuration.members, to_members(body.members()));
+  TRY(configuration.outgoing, to_members(body.outgoing()));
+  // A majority of nobody is none; and the word of one data directory does not count for another.
+  if (configuration.is_joint() && configuration.voters_count() == 0) return corrupt("no voters");
+  for (const auto& [id, voter] : configuration.outgoing) {
+    const auto member = configuration.members.find(id);
+    const bool stays = member != configuration.members.end();
+    if (!voter.is_voter || (stays && member->second.incarnation != voter.incarnation)) {
+      return corrupt("configuration's outgoing voters");
+    }
   }
   return configuration;
 }
@@ -90,12 +119,14 @@ struct Encoder {
     body.set_last_log_index(message.last_log_index.value);
     body.set_last_log_term(message.last_log_term.value);
     body.set_pre_vote(message.pre_vote);
+    body.set_leadership_transfer(message.leadership_transfer);
   }
   void operator()(const RequestVoteReply& message) const {
     wire::RequestVoteReply& body = *out.mutable_request_vote_reply();
     body.set_term(message.term.value);
     body.set_vote_granted(message.vote_granted);
     body.set_pre_vote(message.pre_vote);
+    body.set_is_removed(message.is_removed);
   }
   void operator()(const AppendEntries& message) const {
     wire::AppendEntries& body = *out.mutable_append_entries();
@@ -114,6 +145,7 @@ struct Encoder {
     body.set_match_term(message.match_term.value);
     body.set_round(message.round.value);
     body.set_needs_snapshot(message.needs_snapshot);
+    body.set_unknown_kind(message.unknown_kind);
   }
   void operator()(const InstallSnapshot& message) const {
     wire::InstallSnapshot& body = *out.mutable_install_snapshot();
@@ -133,29 +165,40 @@ struct Encoder {
     body.set_installed(message.installed);
     body.set_round(message.round.value);
   }
+  void operator()(const TimeoutNow& message) const {
+    out.mutable_timeout_now()->set_term(message.term.value);
+  }
 };
 
 Result<Message> decode_request_vote(const wire::RequestVote& body) {
   const RequestVote message{.term = Term(body.term()),
                             .last_log_index = LogIndex(body.last_log_index()),
                             .last_log_term = Term(body.last_log_term()),
-                            .pre_vote = body.pre_vote()};
+                            .pre_vote = body.pre_vote(),
+                            .leadership_transfer = body.leadership_transfer()};
   if (!is_position(message.last_log_index, message.last_log_term)) return corrupt("last log");
   // A candidate stands in a term that is new to it.
   if (message.last_log_term >= message.term) return corrupt("candidate's term");
   return Message(message);
 }
 
-Result<EntryKind> decode_kind(const wire::Entry& entry) {
+// Errors: unsupported, corrupt.
+Result<EntryKind> decode_kind(const wire::Entry& entry, LogIndex index) {
   switch (entry.kind()) {
     case wire::COMMAND: return EntryKind::command;
     case wire::NO_OP:
       if (!entry.data().empty()) return corrupt("no_op with data");
       return EntryKind::no_op;
     case wire::CONFIGURATION:
-      if (!keelson::raft::decode_configuration(entry.data())) return corrupt("configuration");
-      return EntryKind::configuration;
-    default: return corrupt("entry's kind");
+    case wire::JOINT_CONFIGURATION: {
+      TRY(const Configuration configuration, keelson::raft::decode_configuration(entry.data()));
+      const bool is_joint = entry.kind() == wire::JOINT_CONFIGURATION;
+      const bool knows_its_index = configuration.index.value != 0;  // Since version 3.
+      if (configuration.is_joint() != is_joint) return corrupt("configuration's kind");
+      if (knows_its_index && configuration.index != index) return corrupt("configuration's index");
+      return is_joint ? EntryKind::joint_configuration : EntryKind::configuration;
+    }
+    default: return Error{ErrorCode::unsupported, "raft message: an entry of an unknown kind"};
   }
 }
 
@@ -181,10 +224,15 @@ Result<Message> decode_append_entries(wire::AppendEntries& body) {
     term = Term(entry.term());
     const bool term_may_be = term.value > 0 && term >= previous && term <= message.term;
     if (!term_may_be) return corrupt("entry's term");
-    TRY(const EntryKind kind, decode_kind(entry));
+    const auto kind = decode_kind(entry, index);
+    if (!kind && kind.error().code == ErrorCode::unsupported) {
+      message.cut_at_unknown_kind = true;
+      break;
+    }
+    if (!kind) return kind.error();
     message.entries.push_back({.term = term,
                                .index = index,
-                               .kind = kind,
+                               .kind = *kind,
                                .data = std::move(*entry.mutable_data())});
   }
   return Message(std::move(message));
@@ -219,13 +267,15 @@ std::string position(LogIndex index, Term term) {
 
 struct Describer {
   std::string operator()(const RequestVote& message) const {
-    return fmt::format("{} t{} last {}", message.pre_vote ? "PreVote" : "RequestVote",
+    return fmt::format("{} t{} last {}{}", message.pre_vote ? "PreVote" : "RequestVote",
                        message.term.value,
-                       position(message.last_log_index, message.last_log_term));
+                       position(message.last_log_index, message.last_log_term),
+                       message.leadership_transfer ? " transfer" : "");
   }
   std::string operator()(const RequestVoteReply& message) const {
-    return fmt::format("{} t{} {}", message.pre_vote ? "PreVoteReply" : "RequestVoteReply",
-                       message.term.value, message.vote_granted ? "granted" : "refused");
+    return fmt::format("{} t{} {}{}", message.pre_vote ? "PreVoteReply" : "RequestVoteReply",
+                       message.term.value, message.vote_granted ? "granted" : "refused",
+                       message.is_removed ? ", not a member" : "");
   }
   std::string operator()(const AppendEntries& message) const {
     return fmt::format("AppendEntries t{} prev {} +{} commit {} round {}", message.term.value,
@@ -234,8 +284,9 @@ struct Describer {
   }
   std::string operator()(const AppendEntriesReply& message) const {
     if (message.success) {
-      return fmt::format("AppendEntriesReply t{} match {} round {}", message.term.value,
-                         message.match_index.value, message.round.value);
+      return fmt::format("AppendEntriesReply t{} match {} round {}{}", message.term.value,
+                         message.match_index.value, message.round.value,
+                         message.unknown_kind ? ", cannot read what follows" : "");
     }
     return fmt::format("AppendEntriesReply t{} refused, try {} round {}", message.term.value,
                        position(message.match_index, message.match_term), message.round.value);
@@ -251,6 +302,9 @@ struct Describer {
                        position(message.id.index, message.id.term),
                        message.installed ? "installed, next" : "next", message.next_chunk,
                        message.round.value);
+  }
+  std::string operator()(const TimeoutNow& message) const {
+    return fmt::format("TimeoutNow t{}", message.term.value);
   }
 };
 
@@ -289,7 +343,8 @@ Result<Message> decode(BytesView bytes) {
       const wire::RequestVoteReply& body = wire_message.request_vote_reply();
       return Message(RequestVoteReply{.term = Term(body.term()),
                                       .vote_granted = body.vote_granted(),
-                                      .pre_vote = body.pre_vote()});
+                                      .pre_vote = body.pre_vote(),
+                                      .is_removed = body.is_removed()});
     }
     case wire::RaftMessage::kAppendEntries:
       return decode_append_entries(*wire_message.mutable_append_entries());
@@ -300,15 +355,19 @@ Result<Message> decode(BytesView bytes) {
                                         .match_index = LogIndex(body.match_index()),
                                         .match_term = Term(body.match_term()),
                                         .round = Round(body.round()),
-                                        .needs_snapshot = body.needs_snapshot()});
+                                        .needs_snapshot = body.needs_snapshot(),
+                                        .unknown_kind = body.unknown_kind()});
     }
     case wire::RaftMessage::kInstallSnapshot:
       return decode_install_snapshot(*wire_message.mutable_install_snapshot());
     case wire::RaftMessage::kInstallSnapshotReply:
       return decode_install_snapshot_reply(wire_message.install_snapshot_reply());
+    case wire::RaftMessage::kTimeoutNow:
+      return Message(TimeoutNow{Term(wire_message.timeout_now().term())});
     case wire::RaftMessage::KIND_NOT_SET: break;
   }
-  return corrupt("of no known kind");
+  if (bytes.empty()) return corrupt("nothing");
+  return Error{ErrorCode::unsupported, "raft message: of an unknown kind"};
 }
 
 Bytes encode(const Configuration& configuration) {

@@ -20,6 +20,9 @@ struct RequestVote {
   LogIndex last_log_index;
   Term last_log_term;
   bool pre_vote = false;  // Dissertation §9.6.
+  // The leader itself has asked for this election (TimeoutNow, dissertation §3.10): no voter waits
+  // for it to fall silent first.
+  bool leadership_transfer = false;
   bool operator==(const RequestVote&) const = default;
 };
 
@@ -27,6 +30,8 @@ struct RequestVoteReply {
   Term term;  // A granted pre-vote echoes the term asked for; otherwise the voter's current term.
   bool vote_granted = false;
   bool pre_vote = false;
+  // A committed configuration that the candidate's log does not reach is without the candidate.
+  bool is_removed = false;
   bool operator==(const RequestVoteReply&) const = default;
 };
 
@@ -38,6 +43,8 @@ struct AppendEntries {
   std::vector<Entry> entries;
   LogIndex leader_commit;
   Round round;
+  // Set by decode(): the entries go on with one of a kind that this version does not know.
+  bool cut_at_unknown_kind = false;
   bool operator==(const AppendEntries&) const = default;
 };
 
@@ -53,6 +60,8 @@ struct AppendEntriesReply {
   Round round;
   // The follower's log is sound, but the state that it continued is lost: it asks for a snapshot.
   bool needs_snapshot = false;
+  // The next entry is of a kind that the follower's version does not know: it can have no more.
+  bool unknown_kind = false;
   bool operator==(const AppendEntriesReply&) const = default;
 };
 
@@ -76,8 +85,18 @@ struct InstallSnapshotReply {
   bool operator==(const InstallSnapshotReply&) const = default;
 };
 
+// Dissertation §3.10: the leader asks a voter that has its whole log to stand for election at once.
+struct TimeoutNow {
+  Term term;
+  bool operator==(const TimeoutNow&) const = default;
+};
+
 using Message = std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
-                             InstallSnapshot, InstallSnapshotReply>;
+                             InstallSnapshot, InstallSnapshotReply, TimeoutNow>;
+
+// The first version of the protocol between nodes (transport.h) that knows of joint configurations
+// and TimeoutNow: what a peer of an older one could not read is not sent to it.
+constexpr std::uint32_t kVersionOfMembership = 3;
 
 Term term_of(const Message& message);
 // Whether it answers another, and may be counted for a majority.
@@ -96,10 +115,11 @@ std::string describe(const Message& message);
 // REQUIRES: what decode() demands of entries: indexes that follow prev_log_index one by one, terms
 // that never fall and stay within the message's.
 void encode(const Message& message, Bytes& out);
-// Errors: corrupt (not a message, or of a kind this version does not know).
+// Errors: unsupported (a message of a kind that this version does not know: a later one has it),
+// corrupt (no message).
 Result<Message> decode(BytesView bytes);
 
-// The data of an entry of kind configuration, and of a snapshot's label.
+// The data of an entry of kind configuration or joint_configuration, and of a snapshot's label.
 Bytes encode(const Configuration& configuration);
 // Errors: corrupt.
 Result<Configuration> decode_configuration(BytesView bytes);

@@ -9,22 +9,24 @@ namespace keelson::raft {
 
 constexpr int kIntervalsUnansweredMax = 2;
 
-Progress::Progress(LogIndex next_index, std::size_t inflight_max)
-    : next_index_(next_index), inflight_max_(inflight_max) {
-  CHECK(next_index.value >= 1 && inflight_max > 0);
+Progress::Progress(LogIndex next_index, const Window& window)
+    : next_index_(next_index), window_(window) {
+  CHECK(next_index.value >= 1 && window.appends_max > 0 && window.bytes_max > 0);
 }
 
 bool Progress::may_send_entries() const {
   if (state_ == State::snapshotting) return false;
-  return state_ == State::probing ? !probe_inflight_ : inflight_.size() < inflight_max_;
+  if (state_ == State::probing) return !probe_inflight_;
+  return inflight_.size() < window_.appends_max && inflight_bytes_ < window_.bytes_max;
 }
 
-void Progress::entries_sent(LogIndex last) {
+void Progress::entries_sent(LogIndex last, std::size_t bytes) {
   CHECK(may_send_entries() && last >= next_index_);
   if (state_ == State::probing) {
     probe_inflight_ = true;
   } else {
-    inflight_.push_back(last);
+    inflight_.push_back({last, bytes});
+    inflight_bytes_ += bytes;
     next_index_ = last.next();
   }
 }
@@ -51,7 +53,10 @@ bool Progress::accepted(LogIndex match) {
   match_index_ = std::max(match_index_, match);
   next_index_ = std::max(next_index_, match_index_.next());
   if (probe_answered) become_replicating();
-  while (!inflight_.empty() && inflight_.front() <= match_index_) inflight_.pop_front();
+  while (!inflight_.empty() && inflight_.front().last <= match_index_) {
+    inflight_bytes_ -= inflight_.front().bytes;
+    inflight_.pop_front();
+  }
   return news;
 }
 
@@ -64,25 +69,36 @@ bool Progress::refused(LogIndex agreeable) {
   return true;
 }
 
+void Progress::forget_inflight() {
+  inflight_.clear();
+  inflight_bytes_ = 0;
+}
+
 void Progress::become_probing(LogIndex next_index) {
   CHECK(next_index > match_index_ && next_index <= next_index_);
   state_ = State::probing;
   next_index_ = next_index;
-  inflight_.clear();
+  forget_inflight();
   probe_inflight_ = false;
+}
+
+void Progress::cannot_read_on() {
+  if (state_ == State::snapshotting) return;
+  become_probing(match_index_.next());
+  probe_inflight_ = true;
 }
 
 void Progress::become_snapshotting() {
   state_ = State::snapshotting;
   next_index_ = match_index_.next();
-  inflight_.clear();
+  forget_inflight();
   probe_inflight_ = false;
 }
 
 void Progress::become_replicating() {
   CHECK(next_index_ == match_index_.next());
   state_ = State::replicating;
-  inflight_.clear();
+  forget_inflight();
   probe_inflight_ = false;
 }
 

@@ -4,7 +4,8 @@
 //   probing      it is not known where the logs part. One append with entries may be under way,
 //                then empty ones, a heartbeat each, until one at next_index - 1 is accepted.
 //   replicating  entries are streamed without waiting, next_index runs ahead of what is
-//                acknowledged, up to a window. A refusal or silence leads back to probing.
+//                acknowledged, up to a window of appends and bytes. A refusal or silence leads
+//                back to probing.
 //   snapshotting what it needs next is not in the log any more: it is sent a snapshot and, until it
 //                has it, no entries.
 #pragma once
@@ -20,8 +21,13 @@ class Progress {
  public:
   enum class State { probing, replicating, snapshotting };
 
-  // §5.3: "initialized to leader last log index + 1". REQUIRES: inflight_max > 0.
-  Progress(LogIndex next_index, std::size_t inflight_max);
+  struct Window {
+    std::size_t appends_max;
+    std::size_t bytes_max;  // Of entries; one append always fits.
+  };
+
+  // §5.3: "initialized to leader last log index + 1". REQUIRES: the window is not empty.
+  Progress(LogIndex next_index, const Window& window);
 
   State state() const { return state_; }
   LogIndex next_index() const { return next_index_; }
@@ -32,7 +38,7 @@ class Progress {
   // Whether the window allows another append that carries entries.
   bool may_send_entries() const;
   // REQUIRES: may_send_entries(), last >= next_index().
-  void entries_sent(LogIndex last);
+  void entries_sent(LogIndex last, std::size_t bytes);
 
   // A message is owed even if there are no entries to send.
   bool heartbeat_due() const { return heartbeat_due_; }
@@ -51,6 +57,9 @@ class Progress {
   // The follower refused: the logs can agree up to `agreeable` at most. True if next_index moved
   // back. A refusal from before `match_index` was acknowledged is out of date and changes nothing.
   bool refused(LogIndex agreeable);
+  // The follower's version cannot read the entry after `match_index`: it is sent again once a
+  // heartbeat has been answered, and not at once.
+  void cannot_read_on();
   // The log has forgotten what the follower needs. Ends when it accepts anything. REQUIRES: it has
   // not acknowledged the log's start.
   void become_snapshotting();
@@ -58,6 +67,7 @@ class Progress {
  private:
   void become_probing(LogIndex next_index);
   void become_replicating();
+  void forget_inflight();
 
   State state_ = State::probing;
   // Invariant: match_index_ < next_index_.
@@ -65,8 +75,13 @@ class Progress {
   LogIndex match_index_;
   Round echoed_round_;
 
-  const std::size_t inflight_max_;
-  std::deque<LogIndex> inflight_;  // Replicating: the last entry of each unacknowledged append.
+  struct Inflight {
+    LogIndex last;  // Of the append's entries.
+    std::size_t bytes;
+  };
+  const Window window_;
+  std::deque<Inflight> inflight_;  // Replicating: the unacknowledged appends.
+  std::size_t inflight_bytes_ = 0;
   bool probe_inflight_ = false;    // Probing: the append with entries was sent.
   int intervals_unanswered_ = 0;
   bool heartbeat_due_ = false;

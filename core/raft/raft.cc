@@ -22,7 +22,8 @@ Raft::Raft(const Options& options, Recovered recovered, Random& random, Marks& m
   CHECK(options_.id.value > 0);
   CHECK(options_.heartbeat_interval > Duration::zero());
   CHECK(options_.election_timeout > options_.heartbeat_interval);
-  CHECK(options_.lease >= Duration::zero() && options_.lease < options_.election_timeout);
+  CHECK(options_.lease >= Duration::zero());
+  CHECK(options_.lease <= lease_max(options_.election_timeout));
   // The state was installed before the log could be told: what the log has is of no use, unless it
   // goes on from there (Figure 13, 6).
   const LogStart state{.index = recovered.state.index, .term = recovered.state.term};
@@ -60,10 +61,12 @@ void Raft::step(NodeId from, const Message& message, Instant now) {
     on_append_entries_reply(from, *appended, now);
   } else if (const auto* install = std::get_if<InstallSnapshot>(&message)) {
     on_install_snapshot(from, *install, now);
+  } else if (const auto* installed = std::get_if<InstallSnapshotReply>(&message)) {
+    on_install_snapshot_reply(from, *installed, now);
   } else {
-    on_install_snapshot_reply(from, std::get<InstallSnapshotReply>(message), now);
+    on_timeout_now(from, std::get<TimeoutNow>(message), now);
   }
-  after_input();
+  after_input(now);
 }
 
 void Raft::tick(Instant now) {
@@ -72,6 +75,8 @@ void Raft::tick(Instant now) {
     become_pre_candidate(now);
   } else if (now >= quorum_deadline()) {
     step_down_without_quorum(now);
+  } else if (transfer_ && now >= transfer_->deadline) {
+    abandon_transfer(now);
   } else {
     heartbeat_deadline_ = now + options_.heartbeat_interval;
     for (auto& [peer, progress] : progress_) {
@@ -79,19 +84,21 @@ void Raft::tick(Instant now) {
       if (progress.state() == Progress::State::snapshotting) snapshots_wanted_.insert(peer);
     }
     begin_round(now);
+    tell_target_if_caught_up();
   }
-  after_input();
+  after_input(now);
 }
 
 Instant Raft::next_deadline() const {
   if (role_ != Role::leader) return may_stand() ? election_deadline_ : Deadline::never().at;
-  return std::min(heartbeat_deadline_, quorum_deadline());
+  const Instant deadline = std::min(heartbeat_deadline_, quorum_deadline());
+  return transfer_ ? std::min(deadline, transfer_->deadline) : deadline;
 }
 
-std::optional<LogIndex> Raft::propose(Bytes command, Instant) {
-  if (role_ != Role::leader) return std::nullopt;
+std::optional<LogIndex> Raft::propose(Bytes command, Instant now) {
+  if (role_ != Role::leader || transfer_) return std::nullopt;
   append_own(EntryKind::command, std::move(command));
-  after_input();
+  after_input(now);
   return log_.last_index();
 }
 
@@ -100,18 +107,18 @@ void Raft::persisted(WriteId write, Instant now) {
   persisted_write_ = write;
   log_.persisted(write);
   if (role_ == Role::leader) advance_commit_index(now);
-  after_input();
+  after_input(now);
 }
 
-bool Raft::has_ready() const {
-  const LogIndex may_hand_out = std::min(commit_index_, log_.stable_index());
+bool Raft::has_ready(bool may_apply) const {
+  const bool has_committed = handed_out_index_ < std::min(commit_index_, log_.stable_index());
   return !messages_.empty() || !promises_.empty() || !reads_.empty() || appends_due_ ||
          persistent_ != handed_out_ || log_.has_unwritten() || restart_to_write_ ||
          !chunks_.empty() || !snapshots_wanted_.empty() ||
-         (handed_out_index_ < may_hand_out && !needs_snapshot_);
+         (may_apply && has_committed && !needs_snapshot_);
 }
 
-Ready Raft::take_ready() {
+Ready Raft::take_ready(bool may_apply) {
   if (role_ == Role::leader) send_appends();
   Ready ready;
   ready.messages = std::exchange(messages_, {});
@@ -135,9 +142,9 @@ Ready Raft::take_ready() {
   }
 
   const LogIndex last = std::min(commit_index_, log_.stable_index());
-  if (handed_out_index_ < last && !needs_snapshot_) {
-    ready.committed = log_.slice(handed_out_index_.next(), last, SIZE_MAX);
-    handed_out_index_ = last;
+  if (may_apply && handed_out_index_ < last && !needs_snapshot_) {
+    ready.committed = log_.slice(handed_out_index_.next(), last, options_.committed_bytes_max);
+    handed_out_index_ = ready.committed.back().index;
   }
   check_invariants();
   CHECK(!log_.has_unwritten() && messages_.empty() && promises_.empty());
@@ -153,16 +160,13 @@ std::map<NodeId, LogIndex> Raft::match_indexes() const {
 }
 
 // A node that has no vote, or no state to lead with, leaves elections to the others.
-bool Raft::may_stand() const { return is_voter() && !needs_snapshot_; }
+bool Raft::may_stand() const { return is_voter() && !needs_snapshot_ && !is_removed_; }
 
 bool Raft::is_voter() const {
-  const auto& members = configuration().members;
-  const auto found = members.find(options_.id);
-  return found != members.end() && found->second.is_voter &&
-         found->second.incarnation == options_.incarnation;
+  const Member* const found = configuration().find(options_.id);
+  return found != nullptr && found->incarnation == options_.incarnation &&
+         configuration().is_voter(options_.id);
 }
-
-std::size_t Raft::majority() const { return majority_of(configuration().voters_count()); }
 
 void Raft::set_reluctant(bool reluctant, Instant now) {
   is_reluctant_ = reluctant;
@@ -170,7 +174,7 @@ void Raft::set_reluctant(bool reluctant, Instant now) {
     become_follower(persistent_.current_term, now);
     reset_election_timer(now);
   }
-  after_input();
+  after_input(now);
 }
 
 // §5.1: "If one server's current term is smaller than the other's, then it updates its current term
@@ -191,6 +195,8 @@ void Raft::become_follower(Term term, Instant now) {
     snapshots_wanted_.clear();
     round_ = confirmed_round_ = Round(0);
     round_is_unsent_ = false;
+    transfer_.reset();
+    sent_timeout_now_ = false;
   }
   const bool was_follower = role_ == Role::follower;
   const bool was_leader = role_ == Role::leader;
@@ -201,12 +207,12 @@ void Raft::become_follower(Term term, Instant now) {
 }
 
 void Raft::become_leader(Instant now) {
-  CHECK(role_ == Role::candidate && votes_.size() >= majority());
+  CHECK(role_ == Role::candidate && is_quorum(configuration(), votes_));
   CHECK(!gathering_ && read_rounds_.empty() && progress_.empty() && sent_rounds_.empty());
   role_ = Role::leader;
   leader_ = options_.id;
   votes_.clear();
-  for (const auto& [id, member] : configuration().members) {
+  for (const NodeId id : configuration().nodes()) {
     if (id != options_.id) add_progress(id);
   }
   heartbeat_deadline_ = now + options_.heartbeat_interval;
@@ -216,7 +222,9 @@ void Raft::become_leader(Instant now) {
 }
 
 void Raft::add_progress(NodeId peer) {
-  progress_.emplace(peer, Progress(log_.last_index().next(), options_.inflight_appends_max));
+  progress_.emplace(peer, Progress(log_.last_index().next(),
+                                   {.appends_max = options_.inflight_appends_max,
+                                    .bytes_max = options_.inflight_bytes_max}));
 }
 
 void Raft::reset_election_timer(Instant now) {
@@ -247,14 +255,20 @@ void Raft::reply(NodeId to, Message message) {
   queue.push_back({to, std::move(message)});
 }
 
-// What every input ends with. Leaves has_ready() a mere look at fields.
-void Raft::after_input() {
+// What every input that may move the commit index ends with.
+void Raft::after_input(Instant now) {
+  finish_change(now);
+  note_appends_due();
+  check_invariants();
+}
+
+// Leaves has_ready() a mere look at fields.
+void Raft::note_appends_due() {
   appends_due_ = false;
   for (const auto& [peer, progress] : progress_) {
     const bool has_more = progress.next_index() <= log_.last_index();
     if (progress.heartbeat_due() || (has_more && progress.may_send_entries())) appends_due_ = true;
   }
-  check_invariants();
 }
 
 }  // namespace keelson::raft

@@ -1,8 +1,8 @@
 // The Raft algorithm as a pure state machine: the same inputs in the same order give the same
 // outputs. It does no I/O and reads no clock; raft_node.cc is the loop around it that does. Names
 // are those of Figure 2 in the extended Raft paper, which every "§" cites. The rules are kept in
-// election.cc (§5.2), replication.cc (§5.3, §5.4.2), configuration.cc (§6), snapshot.cc (§7) and
-// read_index.cc (§8).
+// election.cc (§5.2), replication.cc (§5.3, §5.4.2), configuration.cc (§6), snapshot.cc (§7),
+// read_index.cc (§8) and transfer.cc (dissertation §3.10).
 #pragma once
 
 #include <deque>
@@ -21,16 +21,23 @@
 
 namespace keelson::raft {
 
+// The longest lease that is safe. A follower refuses its vote for an election timeout by its own
+// clock; the tenth that is left is for the clocks: of two nodes, none may gain a tenth of an
+// election timeout on the other in that time.
+constexpr Duration lease_max(Duration election_timeout) { return election_timeout * 9 / 10; }
+
 struct Options {
   NodeId id;
   Incarnation incarnation;  // A member of this id with another one is not this node.
   Duration heartbeat_interval = std::chrono::milliseconds(200);
   Duration election_timeout = std::chrono::seconds(2);  // Randomised in [1, 2) of it (§5.2).
   // How long a confirmed round lets this leader read without a new one, from the moment it was
-  // sent; zero turns leases off. REQUIRES: less than election_timeout by the clocks' drift bound.
+  // sent; zero turns leases off. REQUIRES: at most lease_max().
   Duration lease = Duration::zero();
   std::size_t append_bytes_max = 1 << 20;  // Of one AppendEntries; one entry always fits.
-  std::size_t inflight_appends_max = 64;   // Unacknowledged appends to one follower.
+  std::size_t inflight_appends_max = 64;   // Unacknowledged appends to one follower,
+  std::size_t inflight_bytes_max = 8 << 20;  // and what their entries hold.
+  std::size_t committed_bytes_max = 4 << 20;  // Of one Ready; one entry always fits.
 };
 
 // What a restart finds of a group.
@@ -102,18 +109,30 @@ class Raft {
 
   // Appends a command to the leader's log and returns its index, in current_term(). The caller
   // learns that it is committed when the entry with this index AND term is in Ready::committed; if
-  // another term's entry has that index, the command is lost. Nothing when this node does not lead.
+  // another term's entry has that index, the command is lost. Nothing when this node does not lead
+  // or is handing over.
   std::optional<LogIndex> propose(Bytes command, Instant now);
 
-  // Appends a configuration, in force at once (§6). It differs from the present one by one voter at
-  // most, so that any majority of the one meets any of the other (dissertation §4.1); this node
-  // stays a voter. Nothing unless this node leads, has committed an entry of its term, and has
-  // committed the present configuration: another leader may be replacing it otherwise.
-  std::optional<LogIndex> propose_configuration(const Configuration& configuration, Instant now);
+  // Appends the configuration of these members, in force at once (§6), and returns its index. When
+  // it differs from the present one by more than one voter it is joint, and once it is committed
+  // its leader appends the one that these members form alone. A leader that is no voter in it hands
+  // over when it is committed. Nothing unless may_change_configuration(). REQUIRES: there is a
+  // voter; who votes before and after does so with the same data directory.
+  std::optional<LogIndex> propose_configuration(std::map<NodeId, Member> members, Instant now);
+  // This node leads, is not handing over, has committed an entry of its term, and has committed the
+  // present configuration, which is not joint: another leader may be replacing it otherwise.
+  bool may_change_configuration() const;
+
+  // Hands the lead to a voter, or to the one whose log is most caught up; returns whom. From now on
+  // proposals and reads are refused and there is no lease, until the target leads or an election
+  // timeout has passed. Nothing when this node does not lead, is handing over already, or the
+  // target is no other voter.
+  std::optional<NodeId> transfer_leadership(std::optional<NodeId> target, Instant now);
+  bool is_transferring() const { return transfer_.has_value(); }
 
   // Asks that a quorum confirm, by messages sent after this call, that this node still leads. The
   // answer comes in Ready::reads. Calls share a round: at most one is in flight, later calls gather
-  // for the next. Nothing when this node is not the leader.
+  // for the next. Nothing when this node is not the leader, or is handing over.
   std::optional<ReadToken> read_index(Instant now);
 
   // True when a lease covers `now`, and the index a read under it must wait for. Never for probes.
@@ -144,9 +163,10 @@ class Raft {
   void set_reluctant(bool reluctant, Instant now);
 
   // Hands out, once, what all inputs since the last call ask for. A caller that cannot sync it must
-  // stop the node: nothing may be promised that a restart would forget.
-  [[nodiscard]] Ready take_ready();
-  bool has_ready() const;
+  // stop the node: nothing may be promised that a restart would forget. What is committed waits for
+  // a later call while the caller has enough to apply.
+  [[nodiscard]] Ready take_ready(bool may_apply = true);
+  bool has_ready(bool may_apply = true) const;
 
   Role role() const { return role_; }
   Term current_term() const { return persistent_.current_term; }
@@ -157,6 +177,11 @@ class Raft {
   std::uint64_t log_bytes() const { return log_.bytes(); }
   // The latest in the log, committed or not (§6).
   const Configuration& configuration() const;
+  // The latest that this node knows to be committed.
+  const Configuration& committed_configuration() const;
+  // A voter has told that this node does not belong to the group any more; no leader has sent it
+  // the log since. It does not stand for election.
+  bool is_removed() const { return is_removed_; }
   bool needs_snapshot() const { return needs_snapshot_; }
   // For the admin console: what the leader knows of each member; empty on others.
   std::map<NodeId, LogIndex> match_indexes() const;
@@ -165,6 +190,10 @@ class Raft {
   struct SentRound {
     Round round;
     Instant sent_at;
+  };
+  struct Transfer {
+    NodeId target;
+    Instant deadline;
   };
   struct ReadRound {
     Round round;
@@ -175,7 +204,6 @@ class Raft {
   // raft.cc: dispatch, terms, roles.
   bool is_voter() const;
   bool may_stand() const;
-  std::size_t majority() const;
   void add_progress(NodeId peer);
   // The greatest value that a majority of the voters has reached.
   LogIndex match_of_majority();
@@ -187,13 +215,17 @@ class Raft {
   bool promises_are_durable() const;
   void send(NodeId to, Message message);
   void reply(NodeId to, Message message);
-  void after_input();
+  void after_input(Instant now);
+  void note_appends_due();
 
   // election.cc
   void on_request_vote(NodeId from, const RequestVote& request, Instant now);
   void on_request_vote_reply(NodeId from, const RequestVoteReply& reply, Instant now);
   void become_pre_candidate(Instant now);
   void become_candidate(Instant now);
+  void stand(Instant now, bool leadership_transfer);
+  std::vector<NodeId> other_voters() const;
+  bool was_removed(NodeId candidate, const RequestVote& request) const;
   bool leader_is_alive(Instant now) const;
   bool log_is_up_to_date(const RequestVote& request) const;
   Instant quorum_deadline() const;
@@ -205,7 +237,7 @@ class Raft {
   bool hear_leader(NodeId from, Term term, Round round, Instant now);
   void append_after_conflicts(const std::vector<Entry>& entries);
   void refuse_append(NodeId to, const AppendEntries& request);
-  void accept_append(NodeId to, LogIndex match, bool has_entries);
+  void accept_append(NodeId to, LogIndex match, const AppendEntries& request);
   void advance_commit_index(Instant now);
   void append_own(EntryKind kind, Bytes data);
   void send_appends();
@@ -213,10 +245,19 @@ class Raft {
   void note_match(NodeId follower, LogIndex match, Instant now);
 
   // configuration.cc
-  LogIndex configuration_index() const;
+  void append_configuration(Configuration next, Instant now);
+  void finish_change(Instant now);
   void note_configuration(const Entry& entry);
   void forget_configurations_from(LogIndex first);
   void follow_configuration();
+
+  // transfer.cc
+  void on_timeout_now(NodeId from, const TimeoutNow& request, Instant now);
+  void begin_transfer(NodeId target, Instant now);
+  bool may_take_over(NodeId id) const;
+  std::optional<NodeId> most_caught_up() const;
+  void tell_target_if_caught_up();
+  void abandon_transfer(Instant now);
 
   // snapshot.cc
   void on_install_snapshot(NodeId from, const InstallSnapshot& request, Instant now);
@@ -249,7 +290,7 @@ class Raft {
   // §6: "a server always uses the latest configuration in its log, regardless of whether the entry
   // is committed". Those of entries that are in the log and not in the state, and the one before.
   Configuration base_configuration_;
-  std::vector<std::pair<LogIndex, Configuration>> configurations_;
+  std::vector<Configuration> configurations_;
 
   // Volatile state on all servers.
   Role role_ = Role::follower;
@@ -258,6 +299,7 @@ class Raft {
   LogIndex handed_out_index_;  // Of the committed entries. <= commit_index_, <= stable index.
   bool needs_snapshot_ = false;  // The state is lost: nothing can be applied.
   bool is_reluctant_ = false;
+  bool is_removed_ = false;
   Instant election_deadline_;
   Duration election_timeout_drawn_ = Duration::zero();
   // When a leader of any term last spoke, as far as this node must honour it. See
@@ -279,6 +321,8 @@ class Raft {
   std::deque<ReadRound> read_rounds_;    // Not confirmed.
   std::optional<ReadToken> gathering_;   // Reads that wait for a round to begin.
   ReadToken last_token_;                 // Grows across terms.
+  std::optional<Transfer> transfer_;
+  bool sent_timeout_now_ = false;        // In this term, whatever has become of the transfer.
 
   // For the next take_ready().
   std::vector<Outgoing> messages_, promises_;

@@ -16,6 +16,7 @@ namespace {
 
 // Commands proposed and not yet applied, of one group; more are refused.
 constexpr std::size_t kProposalsMax = 4096;
+constexpr std::size_t kProposalsBytesMax = 64 << 20;
 
 }  // namespace
 
@@ -104,8 +105,10 @@ void RaftNode::run() {
     }
     for (const auto& [id, group] : groups_) {
       if (group->core.next_deadline() <= env_.clock.now()) group->core.tick(env_.clock.now());
-      if (group->core.has_ready()) carry_out(*group, group->core.take_ready());
+      const bool may_apply = to_apply_bytes_ < kToApplyBytesMax;
+      if (group->core.has_ready(may_apply)) carry_out(*group, group->core.take_ready(may_apply));
       notice_leader_change(*group);
+      notice_configuration_change(*group);
     }
   }
 }
@@ -114,6 +117,7 @@ void RaftNode::carry_out(Group& group, Ready ready) {
   if (!disk_is_stalled(group)) send_all(group, ready.messages);
   if (ready.write) write_down(group, ready);
   if (!ready.committed.empty()) {
+    to_apply_bytes_ += bytes_of(ready.committed);
     for (Entry& entry : ready.committed) to_apply_.push_back({&group, std::move(entry)});
     to_apply_changed_.notify_one();
   }
@@ -180,7 +184,7 @@ bool RaftNode::disk_is_stalled(const Group& group) const {
 
 bool RaftNode::any_ready() const {
   for (const auto& [id, group] : groups_) {
-    if (group->core.has_ready()) return true;
+    if (group->core.has_ready(to_apply_bytes_ < kToApplyBytesMax)) return true;
   }
   return false;
 }
@@ -209,25 +213,71 @@ void RaftNode::answer_reads(Group& group, const std::vector<ReadResult>& results
 
 void RaftNode::notice_leader_change(Group& group) {
   const Raft& core = group.core;
-  if (core.role() == group.seen_role && core.current_term() == group.seen_term &&
-      core.leader() == group.seen_leader) {
-    return;
+  const bool is_news = core.role() != group.seen_role || core.current_term() != group.seen_term ||
+                       core.leader() != group.seen_leader;
+  if (!is_news && core.is_transferring() == group.seen_transferring) return;
+  if (is_news) {
+    env_.log.event("raft",
+                   fmt::format("{}: term {} -> {}, {} -> {}, leader {}", to_string(group.id),
+                               group.seen_term.value, core.current_term().value,
+                               name_of(group.seen_role), name_of(core.role()),
+                               core.leader() ? to_string(*core.leader()) : "unknown"));
+  } else {
+    env_.log.event("raft", fmt::format("{}: {}", to_string(group.id),
+                                       core.is_transferring() ? "hands over" : "leads on"));
   }
-  const bool lost_leadership = group.seen_role == Role::leader;
-  env_.log.event("raft", fmt::format("{}: term {} -> {}, {} -> {}, leader {}", to_string(group.id),
-                                     group.seen_term.value, core.current_term().value,
-                                     name_of(group.seen_role), name_of(core.role()),
-                                     core.leader() ? to_string(*core.leader()) : "unknown"));
+  const bool leads_on = core.role() == Role::leader && core.current_term() == group.seen_term;
+  const bool lost_leadership = group.seen_role == Role::leader && !leads_on;
   group.seen_role = core.role();
   group.seen_term = core.current_term();
   group.seen_leader = core.leader();
+  group.seen_transferring = core.is_transferring();
   group.leader_changed.notify_all();
-  if (!lost_leadership) return;
-  // Another leader may commit what was proposed here, or may not: the honest answer is "unknown".
-  while (!group.proposals.empty()) {
+  group.configuration_changed.notify_all();
+  if (lost_leadership) give_up_proposals(group);
+}
+
+// Another leader may commit what was proposed here, or may not: the honest answer is "unknown". What
+// is committed is applied here too, and answered then.
+void RaftNode::give_up_proposals(Group& group) {
+  auto next = group.proposals.upper_bound(group.core.commit_index());
+  while (next != group.proposals.end()) {
     SOMETIMES(env_.marks, "raft: proposal unknown, leadership lost");
-    group.proposals.begin()->second->decide(Proposal::Outcome::unknown);
+    Proposal& proposal = *next->second;
+    ++next;
+    proposal.decide(Proposal::Outcome::unknown);
   }
+}
+
+void RaftNode::notice_configuration_change(Group& group) {
+  const Configuration& present = group.core.configuration();
+  const bool is_committed = present.index <= group.core.commit_index();
+  const bool is_news = present.index != group.seen_configuration;
+  if (!is_news && is_committed == group.seen_committed) return;
+  group.seen_configuration = present.index;
+  group.seen_committed = is_committed;
+  env_.log.event("raft", fmt::format("{}: configuration {}, {}: {}", to_string(group.id),
+                                     present.index.value, is_committed ? "committed" : "in force",
+                                     describe(present)));
+  group.configuration_changed.notify_all();
+  name_peers();
+}
+
+// Tells the sender whom the configurations name, and where.
+void RaftNode::name_peers() {
+  std::map<NodeId, Address> peers;
+  for (const auto& [group_id, group] : groups_) {
+    const Configuration& present = group->core.configuration();
+    for (const NodeId id : present.nodes()) {
+      const Member& member = *present.find(id);
+      if (id != group->options.id && !member.address.empty()) peers[id] = member.address;
+    }
+  }
+  for (const auto& [id, address] : peers) sender_.set_peer(id, address);
+  for (const auto& [id, address] : named_peers_) {
+    if (!peers.contains(id)) sender_.forget_peer(id);
+  }
+  named_peers_ = std::move(peers);
 }
 
 // --- for callers ---
@@ -257,13 +307,17 @@ Result<Bytes> RaftNode::propose(GroupId id, Bytes command, Deadline deadline) {
   if (disk_is_full_) {
     return Error{ErrorCode::unavailable, fmt::format("{}: the disk is full", to_string(id))};
   }
-  if (group.proposals.size() >= kProposalsMax) {
+  if (group.proposals.size() >= kProposalsMax || group.proposals_bytes >= kProposalsBytesMax) {
     return Error{ErrorCode::unavailable, fmt::format("{}: too many proposals", to_string(id))};
   }
+  if (group.core.is_transferring()) {
+    return Error{ErrorCode::unavailable, fmt::format("{}: handing over", to_string(id))};
+  }
+  const std::size_t bytes = command.size();
   const auto index = group.core.propose(std::move(command), env_.clock.now());
   if (!index) return Error{ErrorCode::not_leader, fmt::format("not leader of {}", to_string(id))};
   work_.notify_one();
-  Proposal proposal(env_.scheduler, group, *index, group.core.current_term());
+  Proposal proposal(env_.scheduler, group, *index, group.core.current_term(), bytes);
   while (proposal.outcome == Proposal::Outcome::pending) {
     if (!proposal.decided.wait(deadline) && proposal.outcome == Proposal::Outcome::pending) break;
   }

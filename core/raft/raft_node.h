@@ -79,6 +79,30 @@ struct RaftNodeOptions {
   std::uint32_t snapshot_tries_max = 15;
 };
 
+// What an operator may ask of a group's membership. A learner gets the log and has no say until it
+// is promoted.
+struct AddLearner {
+  NodeId id;
+  std::string address;      // Of its raft listener. Empty: as configured at the start.
+  Incarnation incarnation;  // 0: its data directory is the one that it first speaks for.
+};
+struct Promote {
+  NodeId id;
+  bool forced = false;  // Even if it has not caught up: nothing is committed, perhaps, until then.
+};
+struct Demote {
+  NodeId id;
+};
+struct Remove {
+  NodeId id;
+};
+// One voter leaves and a learner that has caught up votes, at once (joint consensus).
+struct Replace {
+  NodeId voter;
+  NodeId learner;
+};
+using ConfigurationChange = std::variant<AddLearner, Promote, Demote, Remove, Replace>;
+
 class RaftNode {
  public:
   // The references outlive this object; `observer` may be null.
@@ -101,8 +125,8 @@ class RaftNode {
 
   // Appends a command to the group's log and waits until it is applied here; returns what
   // StateMachine::apply gave. Errors: not_leader (nothing happened, and nothing will), unavailable
-  // (overloaded, or the disk is full: nothing happened), timed_out (it may have happened, or may
-  // yet happen).
+  // (overloaded, or the disk is full, or the lead is being handed over: nothing happened),
+  // timed_out (it may have happened, or may yet happen).
   Result<Bytes> propose(GroupId group, Bytes command, Deadline deadline);
 
   // A quorum round begun after this call (§8): returns the index that a linearizable read must see
@@ -112,6 +136,29 @@ class RaftNode {
   // confirm_leadership, or a valid lease instead of the round; then waits until the state machine
   // has applied enough. Errors: as confirm_leadership.
   Result<void> linearizable_read(GroupId group, Deadline deadline);
+
+  // --- what an operator asks for ---
+
+  // Changes who belongs to the group (§6), if the configuration of index
+  // `expected_configuration_index` (core().configuration().index, as the operator has seen it) is
+  // still the one in force; returns the index of the new one, which is committed. One change at a
+  // time. A leader that is no voter any more hands over afterwards. Errors: not_leader, conflict
+  // (another configuration is in force), invalid_argument (the change makes no sense: the message
+  // says why), unsupported (a member's version has no joint consensus), unavailable (nothing happened,
+  // and it may work later: a change or a transfer is under way, the leader is new, the learner has
+  // not caught up), timed_out (it may have happened, or may yet happen).
+  Result<LogIndex> change_configuration(GroupId group, const ConfigurationChange& change,
+                                        LogIndex expected_configuration_index, Deadline deadline);
+
+  // Hands the lead to that voter, or to the one whose log is most caught up, and returns who leads
+  // then. Meanwhile proposals, reads and confirm_leadership are refused. Errors: not_leader,
+  // invalid_argument (the target is no other voter), unsupported (by its version), unavailable (a transfer is under way, or there
+  // is nobody to lead; or it was given up, and this node goes on leading), timed_out (it may yet
+  // happen).
+  Result<NodeId> transfer_leadership(GroupId group, std::optional<NodeId> target,
+                                     Deadline deadline);
+  // From the beginning of a transfer to its end: probes are red.
+  bool is_transferring(GroupId group) const { return core(group).is_transferring(); }
 
   // Suspends until this node's view of who leads the group may have changed (true) or the deadline.
   bool wait_for_leader_change(GroupId group, Deadline deadline);
@@ -172,6 +219,9 @@ class RaftNode {
   void send_all(Group& group, const std::vector<Outgoing>& messages);
   void answer_reads(Group& group, const std::vector<ReadResult>& results);
   void notice_leader_change(Group& group);
+  void give_up_proposals(Group& group);
+  void notice_configuration_change(Group& group);
+  void name_peers();
   void finish_writes(std::vector<PendingWrite> writes);
   bool disk_is_stalled(const Group& group) const;
   Group& find(GroupId group) const;
@@ -199,6 +249,13 @@ class RaftNode {
   void space_loop();
   void look_for_space(bool ran_out);
 
+  // operations.cc
+  Result<std::map<NodeId, Member>> members_after(const Group& group,
+                                                 const ConfigurationChange& change) const;
+  bool has_caught_up(const Group& group, NodeId id) const;
+  Result<void> check_versions(const Group& group, const ConfigurationChange& change) const;
+  bool knows_membership(NodeId id) const;
+
   // admission.cc
   static bool speaks_for_another(const Group& group, NodeId id, Incarnation incarnation);
   void note_stranger(Group& group, NodeId id, Incarnation incarnation);
@@ -212,6 +269,7 @@ class RaftNode {
   RaftObserver* const observer_;
   const std::unique_ptr<Random> snapshot_numbers_;
   std::map<GroupId, std::unique_ptr<Group>> groups_;
+  std::map<NodeId, Address> named_peers_;  // By the configurations, with an address.
 
   WaitQueue work_;  // A core has something ready, or an earlier deadline.
 
@@ -221,6 +279,7 @@ class RaftNode {
   std::optional<Instant> writing_since_;  // Set while a write and sync is under way.
 
   std::deque<ToApply> to_apply_;
+  std::size_t to_apply_bytes_ = 0;  // Of its entries.
   WaitQueue to_apply_changed_;
 
   WaitQueue compaction_wanted_;

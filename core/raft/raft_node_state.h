@@ -11,6 +11,9 @@
 
 namespace keelson::raft {
 
+// What waits for the applier, of all groups; more stays with the cores.
+constexpr std::size_t kToApplyBytesMax = 16 << 20;
+
 // Until what was not written for want of space is tried again.
 constexpr Duration kNoSpaceRetry = std::chrono::milliseconds(50);
 
@@ -22,7 +25,7 @@ struct RaftNode::Group {
         last_applied(recovered.state.index),
         core(group_options, std::move(recovered), *random, env.marks, env.clock.now()),
         applied_changed(env.scheduler), stable_changed(env.scheduler),
-        leader_changed(env.scheduler) {}
+        leader_changed(env.scheduler), configuration_changed(env.scheduler) {}
 
   const GroupId id;
   const Options options;
@@ -33,6 +36,7 @@ struct RaftNode::Group {
 
   // Callers that wait, each on its own stack.
   std::map<LogIndex, Proposal*> proposals;
+  std::size_t proposals_bytes = 0;  // Of their commands.
   std::multimap<ReadToken, PendingRead*> reads;
   ReadToken last_token;
   ReadRounds read_rounds;
@@ -43,7 +47,13 @@ struct RaftNode::Group {
   Role seen_role = Role::follower;
   Term seen_term;
   std::optional<NodeId> seen_leader;
+  bool seen_transferring = false;
   WaitQueue leader_changed;
+
+  // What was last told of the configuration in force: its index, and whether it was committed.
+  std::optional<LogIndex> seen_configuration;
+  bool seen_committed = false;
+  WaitQueue configuration_changed;
 
   // Snapshots being sent, by follower; each on its sender's stack.
   std::map<NodeId, Transfer*> transfers;
@@ -52,12 +62,14 @@ struct RaftNode::Group {
 struct RaftNode::Proposal {
   enum class Outcome { pending, applied, replaced, unknown };
 
-  Proposal(Scheduler& scheduler, Group& owner, LogIndex at, Term in)
-      : group(owner), index(at), term(in), decided(scheduler) {
+  Proposal(Scheduler& scheduler, Group& owner, LogIndex at, Term in, std::size_t size)
+      : group(owner), index(at), term(in), bytes(size), decided(scheduler) {
     const bool is_new = group.proposals.emplace(index, this).second;
     CHECK(is_new);
+    group.proposals_bytes += bytes;
   }
   ~Proposal() {
+    group.proposals_bytes -= bytes;
     const auto found = group.proposals.find(index);
     if (found != group.proposals.end() && found->second == this) group.proposals.erase(found);
   }
@@ -71,6 +83,7 @@ struct RaftNode::Proposal {
   Group& group;
   const LogIndex index;
   const Term term;
+  const std::size_t bytes;
   Outcome outcome = Outcome::pending;
   Bytes result;
   WaitQueue decided;

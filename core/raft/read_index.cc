@@ -15,7 +15,7 @@
 namespace keelson::raft {
 
 std::optional<ReadToken> Raft::read_index(Instant now) {
-  if (role_ != Role::leader) return std::nullopt;
+  if (role_ != Role::leader || transfer_) return std::nullopt;
   // No message carries the newest round yet, so it begins, for the others, after this call.
   if (round_is_unsent_ && !read_rounds_.empty() && read_rounds_.back().round == round_) {
     SOMETIMES(marks_, "raft: read round shared");
@@ -31,13 +31,15 @@ std::optional<ReadToken> Raft::read_index(Instant now) {
   if (!has_committed_in_term()) SOMETIMES(marks_, "raft: read waited for an entry of this term");
   const ReadToken token = *gathering_;
   begin_read_round_if_due(now);
-  after_input();
+  after_input(now);
   return token;
 }
 
 // A round began when it was sent, not when it was answered: the voters' patience with this leader
-// ran from no earlier.
+// ran from no earlier. A leader that has asked another to take over has told it not to be patient:
+// the message may arrive late, so this term sees no lease again.
 std::optional<LogIndex> Raft::lease_read_index(Instant now) const {
+  if (transfer_ || sent_timeout_now_) return std::nullopt;
   if (role_ != Role::leader || options_.lease == Duration::zero()) return std::nullopt;
   if (confirmed_round_ == Round(0) || !has_committed_in_term()) return std::nullopt;
   if (now >= confirmed_sent_at_ + options_.lease) return std::nullopt;
@@ -66,13 +68,10 @@ void Raft::begin_read_round_if_due(Instant now) {
 }
 
 Round Raft::round_of_majority() {
-  const Configuration& members = configuration();
-  round_scratch_.clear();
-  if (members.is_voter(options_.id)) round_scratch_.push_back(round_);
-  for (const auto& [peer, progress] : progress_) {
-    if (members.is_voter(peer)) round_scratch_.push_back(progress.echoed_round());
-  }
-  return reached_by_majority(std::span(round_scratch_));
+  const auto echoed_by = [this](NodeId id) {
+    return id == options_.id ? round_ : progress_.at(id).echoed_round();
+  };
+  return reached_by_quorum(configuration(), echoed_by, round_scratch_);
 }
 
 void Raft::confirm_rounds(Instant now) {

@@ -31,7 +31,7 @@ void Raft::on_append_entries(NodeId from, const AppendEntries& request, Instant 
   // AppendEntries 5: "If leaderCommit > commitIndex, set commitIndex = min(leaderCommit, index of
   // last new entry)". What is behind the last new entry may still be another leader's.
   commit_index_ = std::max(commit_index_, std::min(request.leader_commit, last_new));
-  accept_append(from, last_new, !request.entries.empty());
+  accept_append(from, last_new, request);
 }
 
 // What every RPC of a leader brings. False when its term is over.
@@ -48,6 +48,7 @@ bool Raft::hear_leader(NodeId from, Term term, Round round, Instant now) {
   if (!same_term || role_ != Role::follower) become_follower(term, now);
   leader_ = from;
   leader_heard_at_ = now;
+  is_removed_ = false;  // Whoever is sent the log belongs to the group.
   heard_round_ = std::max(heard_round_, round);
   reset_election_timer(now);
   return true;
@@ -87,16 +88,17 @@ void Raft::append_after_conflicts(const std::vector<Entry>& entries) {
   }
 }
 
-void Raft::accept_append(NodeId to, LogIndex match, bool has_entries) {
+void Raft::accept_append(NodeId to, LogIndex match, const AppendEntries& request) {
   // A heartbeat is answered at once, for what is durable so far, even while the disk is busy:
   // reads, leases and check-quorum must not wait for it.
-  if (!has_entries) match = std::min(match, log_.stable_index());
+  if (request.entries.empty()) match = std::min(match, log_.stable_index());
   const AppendEntriesReply answer{.term = persistent_.current_term,
                                   .success = true,
                                   .match_index = match,
                                   .match_term = Term(0),
                                   .round = heard_round_,
-                                  .needs_snapshot = needs_snapshot_};
+                                  .needs_snapshot = needs_snapshot_,
+                                  .unknown_kind = request.cut_at_unknown_kind};
   if (match <= log_.stable_index()) return reply(to, answer);
   promises_.push_back({to, answer});
 }
@@ -132,7 +134,7 @@ void Raft::send_appends() {
     if (with_entries) {
       request.entries =
           log_.slice(progress.next_index(), log_.last_index(), options_.append_bytes_max);
-      progress.entries_sent(request.entries.back().index);
+      progress.entries_sent(request.entries.back().index, bytes_of(request.entries));
     }
     progress.append_sent();
     send(peer, std::move(request));
@@ -157,6 +159,10 @@ void Raft::on_append_entries_reply(NodeId from, const AppendEntriesReply& answer
   if (answer.needs_snapshot) snapshots_wanted_.insert(from);
   if (answer.success) {
     note_match(from, answer.match_index, now);
+    if (answer.unknown_kind) {
+      SOMETIMES(marks_, "raft: entry of a later version refused");
+      progress.cannot_read_on();
+    }
   } else {
     const LogIndex agreeable = log_.last_agreeable(answer.match_index, answer.match_term);
     if (progress.refused(agreeable)) SOMETIMES(marks_, "raft: append rejected, backed up");
@@ -176,19 +182,18 @@ void Raft::advance_commit_index(Instant now) {
   begin_read_round_if_due(now);  // Reads may have waited for the first commit of this term.
 }
 
-// Its own log counts as far as it is durable. Learners do not count.
+// Its own log counts as far as it is durable, if it is a voter. Learners do not count.
 LogIndex Raft::match_of_majority() {
-  const Configuration& members = configuration();
-  match_scratch_.clear();
-  if (members.is_voter(options_.id)) match_scratch_.push_back(log_.stable_index());
-  for (const auto& [peer, progress] : progress_) {
-    if (members.is_voter(peer)) match_scratch_.push_back(progress.match_index());
-  }
-  return reached_by_majority(std::span(match_scratch_));
+  const auto match_of = [this](NodeId id) {
+    return id == options_.id ? log_.stable_index() : progress_.at(id).match_index();
+  };
+  return reached_by_quorum(configuration(), match_of, match_scratch_);
 }
 
 void Raft::note_match(NodeId follower, LogIndex match, Instant now) {
-  if (progress_.at(follower).accepted(match)) advance_commit_index(now);
+  if (!progress_.at(follower).accepted(match)) return;
+  advance_commit_index(now);
+  tell_target_if_caught_up();
 }
 
 bool Raft::has_committed_in_term() const {

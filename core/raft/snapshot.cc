@@ -16,8 +16,8 @@ void Raft::compact(LogIndex last) {
   CHECK(last <= handed_out_index_ && !needs_snapshot_);
   log_.cut(last);
   // What the state includes is not in the log, and its configuration is the one before the rest.
-  while (!configurations_.empty() && configurations_.front().first <= last) {
-    base_configuration_ = std::move(configurations_.front().second);
+  while (!configurations_.empty() && configurations_.front().index <= last) {
+    base_configuration_ = std::move(configurations_.front());
     configurations_.erase(configurations_.begin());
   }
   check_invariants();
@@ -49,7 +49,8 @@ void Raft::answer_chunk(const ReceivedChunk& received, std::uint64_t next_chunk,
 
 void Raft::snapshot_staged(const ReceivedChunk& received, std::uint64_t next_chunk) {
   answer_chunk(received, next_chunk, false);
-  after_input();
+  note_appends_due();
+  check_invariants();
 }
 
 bool Raft::may_install(const SnapshotId& id) const {
@@ -70,7 +71,7 @@ void Raft::snapshot_installed(const ReceivedChunk& received, const StateLabel& l
     restart_to_write_ = last;
     configurations_.clear();
   }
-  while (!configurations_.empty() && configurations_.front().first <= last.index) {
+  while (!configurations_.empty() && configurations_.front().index <= last.index) {
     configurations_.erase(configurations_.begin());
   }
   base_configuration_ = label.configuration;
@@ -80,7 +81,8 @@ void Raft::snapshot_installed(const ReceivedChunk& received, const StateLabel& l
   commit_index_ = std::max(commit_index_, last.index);
   SOMETIMES(marks_, "raft: snapshot installed");
   answer_chunk(received, received.message.chunk.number + 1, true);
-  after_input();
+  note_appends_due();
+  check_invariants();
 }
 
 // --- The leader's side.

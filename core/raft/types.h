@@ -39,7 +39,12 @@ enum class EntryKind : std::uint8_t {
   command,  // For the state machine.
   no_op,    // A leader's first entry (§8): changes nothing, commits what is before it.
   configuration,  // Who belongs to the group; in force from when it is in the log (§6).
+  joint_configuration,  // C_old,new. A version that does not know of it must not miss it.
 };
+
+inline bool is_configuration(EntryKind kind) {
+  return kind == EntryKind::configuration || kind == EntryKind::joint_configuration;
+}
 
 struct Entry {
   Term term;
@@ -49,6 +54,9 @@ struct Entry {
 
   bool operator==(const Entry&) const = default;
 };
+
+// Of the entries' data.
+std::size_t bytes_of(const std::vector<Entry>& entries);
 
 // Figure 2, "persistent state on all servers", without the log.
 struct HardState {
@@ -68,26 +76,40 @@ struct LogStart {
 };
 
 struct Member {
+  // 0: its data directory is not known yet. No reply counts for it, until the log says which it is.
   Incarnation incarnation;
+  // Of its raft listener, "host:port". Empty: as configured at the start.
+  std::string address = {};
   bool is_voter = true;  // Otherwise a learner: it gets the log and has no say.
+  // A learner that was a voter until it lost its disk: it votes again when it has caught up. One
+  // that an operator added waits for the operator.
+  bool regains_vote = false;
 
   bool operator==(const Member&) const = default;
 };
 
 // The members of a group (§6). Empty for a node that was not told yet.
 struct Configuration {
+  LogIndex index;  // Of the entry that brought it; 0 of the founders'.
   std::map<NodeId, Member> members;
+  // C_old's voters as long as C_old,new is in force, whose C_new is `members`: what is decided
+  // needs a majority of both. Empty otherwise. Who is in both is so with one data directory.
+  std::map<NodeId, Member> outgoing;
 
-  bool is_voter(NodeId id) const {
-    const auto found = members.find(id);
-    return found != members.end() && found->second.is_voter;
-  }
+  bool is_joint() const { return !outgoing.empty(); }
+  // Null for who is neither a member nor an outgoing voter.
+  const Member* find(NodeId id) const;
+  // Of either majority.
+  bool is_voter(NodeId id) const;
+  // Of `members`.
   std::size_t voters_count() const;
+  // Each with an entry in `members` or `outgoing`, once.
+  std::vector<NodeId> nodes() const;
 
   bool operator==(const Configuration&) const = default;
 };
 
-// "n1 n2 n3", learners in brackets.
+// "n1 n2 n3", learners in brackets; "n1 n2 n3 -> n1 n2 n4" while it is joint.
 std::string describe(const Configuration& configuration);
 
 }  // namespace raft

@@ -38,7 +38,7 @@ Result<raft::Entry> read_entry(ByteReader& reader) {
   const std::uint32_t length = reader.u32();
   const BytesView data = reader.take(length);
   if (reader.failed()) return corrupt("an entry that is cut short");
-  if (kind > static_cast<std::uint8_t>(raft::EntryKind::configuration)) {
+  if (kind > static_cast<std::uint8_t>(raft::EntryKind::joint_configuration)) {
     return corrupt(fmt::format("an entry of unknown kind {}", kind));
   }
   entry.kind = static_cast<raft::EntryKind>(kind);

@@ -39,7 +39,7 @@ class StateModel {
                            : Result<Batch>(Error{ErrorCode::corrupt, ""});
     if (!batch) {
       store_.apply_no_op(entry.index);
-      if (entry.kind == raft::EntryKind::configuration) {
+      if (raft::is_configuration(entry.kind)) {
         label_.configuration = *raft::decode_configuration(entry.data);
       }
       return entry.kind == raft::EntryKind::command ? encode(BatchOutcome{}) : Bytes();

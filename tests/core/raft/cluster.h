@@ -21,13 +21,16 @@ class Cluster {
   explicit Cluster(std::uint64_t count, Tell tell = {})
       : Cluster(std::vector<std::vector<std::uint64_t>>(count), Term(0), std::move(tell)) {}
 
-  // One node for each log, given by the terms of its entries, all in the same term.
+  // One node for each log, given by the terms of its entries, all in the same term. Unless
+  // `options` names the voters, all are; the others know of nobody.
   Cluster(const std::vector<std::vector<std::uint64_t>>& logs, Term term, Tell tell = {},
           const GroupOptions& options = {})
       : tell_(std::move(tell)), options_(options) {
-    options_.voters = voters_up_to(logs.size());
-    for (const NodeId id : options_.voters) {
-      disks_[id] = {HardState{term, {}}, log_of(logs[id.value - 1])};
+    if (options_.voters.empty()) options_.voters = voters_up_to(logs.size());
+    founders_ = options_.voters;
+    for (const NodeId id : voters_up_to(logs.size())) {
+      const bool is_founder = std::find(founders_.begin(), founders_.end(), id) != founders_.end();
+      disks_[id] = {HardState{is_founder ? term : Term(0), {}}, log_of(logs[id.value - 1])};
       random_.emplace(id, FixedRandom((id.value - 1) * 300'000'000));  // n1 times out first.
       restart(id);
     }
@@ -98,6 +101,50 @@ class Cluster {
     return token;
   }
 
+  // The members that `id` proposes; those who are no voters are learners.
+  void propose_members(NodeId id, const std::map<NodeId, Member>& members) {
+    const auto index = node(id).raft.propose_configuration(members, now_);
+    if (!index) say(id, "takes no configuration");
+    carry_out(id);
+  }
+
+  void transfer(NodeId id, std::optional<NodeId> target) {
+    const auto chosen = node(id).raft.transfer_leadership(target, now_);
+    say(id, chosen ? "hands over to " + to_string(*chosen) : "hands over to nobody");
+    carry_out(id);
+  }
+
+  void read_under_lease(NodeId id) {
+    const auto index = node(id).raft.lease_read_index(now_);
+    say(id, index ? fmt::format("may read at {} under its lease", index->value) : "has no lease");
+  }
+
+  // Forgets the log up to what is applied, which the state has.
+  void compact(NodeId id) {
+    TestNode& compacted = node(id);
+    const StateLabel label = label_of(compacted);
+    compacted.raft.compact(label.index);
+    compacted.disk.state = label;
+    compacted.disk.start = compacted.raft.log_start();
+    std::erase_if(compacted.disk.log, [&](const Entry& e) { return e.index <= label.index; });
+    say(id, fmt::format("has forgotten its log up to {}/{}", label.index.value, label.term.value));
+  }
+
+  // What is sent from `from` to `to` from now on waits until it is released, and arrives then.
+  void hold(NodeId from, NodeId to) { held_links_.insert({from, to}); }
+  void release(NodeId from, NodeId to) {
+    held_links_.erase({from, to});
+    std::vector<Packet> kept;
+    for (Packet& packet : held_packets_) {
+      if (packet.from == from && packet.to == to) {
+        network_[{now_ + std::chrono::milliseconds(1), ++sent_}] = std::move(packet);
+      } else {
+        kept.push_back(std::move(packet));
+      }
+    }
+    held_packets_ = std::move(kept);
+  }
+
   // Nothing from `from` reaches `to`, what is under way included.
   void cut(NodeId from, NodeId to) { cut_.insert({from, to}); }
   void heal() { cut_.clear(); }
@@ -122,9 +169,12 @@ class Cluster {
   }
   void restart(NodeId id) {
     options_.id = id;
+    const bool is_founder = std::find(founders_.begin(), founders_.end(), id) != founders_.end();
+    options_.voters = is_founder ? founders_ : std::vector<NodeId>();
     nodes_.try_emplace(id, options_, disks_[id], random_.at(id), marks_, now_);
     seen_[id] = Seen();
     seen_[id].term = nodes_.at(id).raft.current_term();
+    seen_[id].configuration = nodes_.at(id).raft.configuration().index;
   }
 
   void hide_heartbeats(bool hide) { heartbeats_are_hidden_ = hide; }
@@ -144,6 +194,9 @@ class Cluster {
     Term term;
     LogIndex commit_index;
     std::size_t applied = 0;
+    LogIndex configuration;
+    bool is_transferring = false;
+    bool is_removed = false;
   };
 
   void deliver_next() {
@@ -172,8 +225,39 @@ class Cluster {
     while (node.raft.has_ready() || can_write(id)) {
       if (node.raft.has_ready()) send(id, node.take());
       if (can_write(id)) send(id, node.complete_write(now_));
+      send_snapshots(id);
+      install_snapshots(id);
       tell_changes(id);
     }
+  }
+
+  // A snapshot is one chunk here, and needs no bytes: what it stands for is its label.
+  void send_snapshots(NodeId id) {
+    TestNode& node = nodes_.at(id);
+    for (const NodeId follower : std::exchange(node.snapshots_wanted, {})) {
+      const auto message = node.raft.install_snapshot(label_of(node), 1, {0, true, "all"});
+      if (message) send(id, {{follower, *message}});
+    }
+  }
+  void install_snapshots(NodeId id) {
+    TestNode& node = nodes_.at(id);
+    for (const ReceivedChunk& received : std::exchange(node.chunks, {})) {
+      const SnapshotId& snapshot = received.message.id;
+      if (!node.raft.may_install(snapshot)) continue;
+      node.disk.state = {snapshot.index, snapshot.term, received.message.configuration};
+      say(id, fmt::format("installs the snapshot at {}/{}", snapshot.index.value,
+                          snapshot.term.value));
+      node.raft.snapshot_installed(received, node.disk.state);
+    }
+  }
+  static StateLabel label_of(const TestNode& node) {
+    if (node.applied.empty() || node.applied.back().index <= node.disk.state.index) {
+      return node.disk.state;
+    }
+    const Entry& last = node.applied.back();
+    Configuration configuration = node.raft.committed_configuration();
+    CHECK(configuration.index <= last.index);
+    return {last.index, last.term, std::move(configuration)};
   }
 
   bool can_write(NodeId id) const {
@@ -182,6 +266,12 @@ class Cluster {
 
   void send(NodeId from, std::vector<Outgoing> messages) {
     for (Outgoing& outgoing : messages) {
+      if (held_links_.contains({from, outgoing.to})) {
+        say(from, fmt::format("> {} waits: {}", to_string(outgoing.to),
+                              describe(outgoing.message)));
+        held_packets_.push_back({from, outgoing.to, std::move(outgoing.message)});
+        continue;
+      }
       const Instant arrives_at = now_ + std::chrono::milliseconds(1);
       network_[{arrives_at, ++sent_}] = {from, outgoing.to, std::move(outgoing.message)};
     }
@@ -205,8 +295,9 @@ class Cluster {
     for (; seen.applied < node.applied.size(); ++seen.applied) {
       const Entry& entry = node.applied[seen.applied];
       say(id, fmt::format("applies {}/{} {}", entry.index.value, entry.term.value,
-                          entry.kind == EntryKind::no_op ? "no-op" : entry.data));
+                          content_of(entry)));
     }
+    tell_operations(id);
     for (const ReadResult& read : node.reads) {
       say(id, read.read_index ? fmt::format("read {} may be answered at {}", read.token.value,
                                             read.read_index->value)
@@ -216,7 +307,28 @@ class Cluster {
     seen = {.role = node.raft.role(),
             .term = node.raft.current_term(),
             .commit_index = node.raft.commit_index(),
-            .applied = node.applied.size()};
+            .applied = node.applied.size(),
+            .configuration = node.raft.configuration().index,
+            .is_transferring = node.raft.is_transferring(),
+            .is_removed = node.raft.is_removed()};
+  }
+
+  void tell_operations(NodeId id) {
+    const Raft& raft = nodes_.at(id).raft;
+    const Seen& seen = seen_[id];
+    if (raft.configuration().index != seen.configuration) {
+      say(id, fmt::format("has configuration {}: {}", raft.configuration().index.value,
+                          describe(raft.configuration())));
+    }
+    if (raft.is_transferring() != seen.is_transferring && raft.role() == Role::leader) {
+      say(id, raft.is_transferring() ? "takes no proposals" : "leads on");
+    }
+    if (raft.is_removed() != seen.is_removed && raft.is_removed()) say(id, "knows it is removed");
+  }
+
+  static std::string content_of(const Entry& entry) {
+    if (entry.kind == EntryKind::no_op) return "no-op";
+    return is_configuration(entry.kind) ? describe(*decode_configuration(entry.data)) : entry.data;
   }
 
   Tell tell_;
@@ -231,6 +343,9 @@ class Cluster {
   std::uint64_t sent_ = 0;
   std::set<std::pair<NodeId, NodeId>> cut_;
   std::set<NodeId> held_;
+  std::set<std::pair<NodeId, NodeId>> held_links_;
+  std::vector<Packet> held_packets_;
+  std::vector<NodeId> founders_;
   bool heartbeats_are_hidden_ = false;
 };
 

@@ -32,7 +32,7 @@ class Storm {
     options_.voters = voters_up_to(voters);
     options_.election_timeout = 100ms;
     options_.heartbeat_interval = 20ms;
-    options_.lease = 95ms;
+    options_.lease = 90ms;
     options_.inflight_appends_max = 1 + random_.below(4);
     options_.append_bytes_max = 1 + random_.below(20);
     loss_percent_ = random_.below(20);

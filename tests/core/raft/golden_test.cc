@@ -2,14 +2,19 @@
 // happens. UPDATE_GOLDEN=1 writes the second part anew; the diff is the review.
 //
 //   # why this story is told
-//   nodes 3 [term=T] [append_bytes=N] [log(1)=1/1,2/1] …
-//                        a cluster whose logs have these entries (index/term)
+//   nodes 3 [term=T] [append_bytes=N] [founders=N] [lease=MS] [log(1)=1/1,2/1] …
+//                        a cluster whose logs have these entries (index/term); all are founders,
+//                        or the first N
 //   leader N             N is elected and all have heard of it; this part is not told
 //   timeout N            time jumps to N's deadline, its timer fires, all messages arrive
 //   propose N TEXT       and all messages arrive; so do those of
-//   read N
+//   members N = 1 2 [4]  N proposes this configuration, learners in brackets
+//   transfer N [M]       N hands over to M, or to whom it likes
+//   read N | lease N     a read by a quorum round; whether a lease is held
+//   compact N            N forgets its log up to what it has applied
 //   run MS               milliseconds pass: messages arrive, timers fire
 //   cut A B | cut A>B    both directions, or one; heal ends all cuts
+//   hold A>B | release A>B   what A sends to B waits, and arrives late
 //   disk N holds | disk N completes one write | disk N goes on
 //   crash N | restart N
 //   together             what follows up to "settle" happens before any message arrives
@@ -59,6 +64,24 @@ class Script {
       settle();
     } else if (verb == "read") {
       cluster_->read(read_node(words));
+      settle();
+    } else if (verb == "members") {
+      propose_members(words);
+      settle();
+    } else if (verb == "transfer") {
+      const NodeId node = read_node(words);
+      std::string target;
+      words >> target;
+      cluster_->transfer(node, target.empty() ? std::nullopt : std::optional(node_of(target)));
+      settle();
+    } else if (verb == "lease") {
+      cluster_->read_under_lease(read_node(words));
+    } else if (verb == "compact") {
+      cluster_->compact(read_node(words));
+    } else if (verb == "hold" || verb == "release") {
+      const std::string link = read_word(words);
+      const NodeId to = node_of(link.substr(link.find('>') + 1));
+      verb == "hold" ? cluster_->hold(node_of(link), to) : cluster_->release(node_of(link), to);
       settle();
     } else if (verb == "run") {
       cluster_->run(std::chrono::milliseconds(std::stoi(read_word(words))));
@@ -112,6 +135,14 @@ class Script {
         options.append_bytes_max = std::stoull(value);
         continue;
       }
+      if (word.starts_with("founders=")) {
+        options.voters = voters_up_to(std::stoull(value));
+        continue;
+      }
+      if (word.starts_with("lease=")) {
+        options.lease = std::chrono::milliseconds(std::stoi(value));
+        continue;
+      }
       CHECK(word.starts_with("log("));
       std::vector<std::uint64_t>& log = logs.at(std::stoull(word.substr(4)) - 1);
       std::istringstream entries(value);
@@ -123,6 +154,18 @@ class Script {
     }
     const auto tell = [this](const std::string& line) { trace_ += line + "\n"; };
     cluster_.emplace(logs, Term(term), tell, options);
+  }
+
+  void propose_members(std::istringstream& words) {
+    const NodeId node = read_node(words);
+    CHECK(read_word(words) == "=");
+    std::map<NodeId, Member> members;
+    for (std::string word; words >> word;) {
+      const bool is_voter = word[0] != '[';
+      members[node_of(is_voter ? word : word.substr(1))] =
+          Member{.incarnation = {}, .address = {}, .is_voter = is_voter, .regains_vote = false};
+    }
+    cluster_->propose_members(node, members);
   }
 
   void cut(std::istringstream& words) {

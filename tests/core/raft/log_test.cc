@@ -101,7 +101,7 @@ TEST(QuorumTest, AMajorityIsMoreThanHalf) {
 
 TEST(QuorumTest, ReachedByMajorityIsTheGreatestValueThatMoreThanHalfHaveReached) {
   const auto reached = [](std::vector<std::uint64_t> values) {
-    return reached_by_majority(std::span(values));
+    return reached_by_majority(values);
   };
   EXPECT_EQ(reached({7}), 7u);
   EXPECT_EQ(reached({7, 3}), 3u);

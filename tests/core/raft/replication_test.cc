@@ -307,8 +307,8 @@ TEST_F(ReplicationTest, AnIdleClusterSendsOneHeartbeatAnIntervalAndWritesNothing
 // --- Progress by itself.
 
 TEST(ProgressTest, ProbingSendsOneAppendWithEntriesUntilItIsAnswered) {
-  Progress progress(LogIndex(5), 4);
-  progress.entries_sent(LogIndex(9));
+  Progress progress(LogIndex(5), {.appends_max = 4, .bytes_max = 100});
+  progress.entries_sent(LogIndex(9), 1);
   EXPECT_EQ(progress.next_index(), LogIndex(5));
   EXPECT_FALSE(progress.may_send_entries());
   EXPECT_TRUE(progress.refused(LogIndex(2)));
@@ -317,7 +317,7 @@ TEST(ProgressTest, ProbingSendsOneAppendWithEntriesUntilItIsAnswered) {
 }
 
 TEST(ProgressTest, StreamingBeginsWhenTheProbeItselfIsAcknowledged) {
-  Progress progress(LogIndex(5), 4);
+  Progress progress(LogIndex(5), {.appends_max = 4, .bytes_max = 100});
   EXPECT_TRUE(progress.accepted(LogIndex(2)));
   EXPECT_EQ(progress.state(), Progress::State::probing);
   EXPECT_TRUE(progress.accepted(LogIndex(4)));
@@ -326,9 +326,9 @@ TEST(ProgressTest, StreamingBeginsWhenTheProbeItselfIsAcknowledged) {
 }
 
 TEST(ProgressTest, AnAcknowledgementOpensTheWindowForAllThatItCovers) {
-  Progress progress(LogIndex(1), 3);
+  Progress progress(LogIndex(1), {.appends_max = 3, .bytes_max = 100});
   progress.accepted(LogIndex(0));
-  for (std::uint64_t last = 1; last <= 3; ++last) progress.entries_sent(LogIndex(last));
+  for (std::uint64_t last = 1; last <= 3; ++last) progress.entries_sent(LogIndex(last), 1);
   EXPECT_FALSE(progress.may_send_entries());
   progress.accepted(LogIndex(2));
   EXPECT_EQ(progress.inflight_count(), 1u);
@@ -336,14 +336,39 @@ TEST(ProgressTest, AnAcknowledgementOpensTheWindowForAllThatItCovers) {
 }
 
 TEST(ProgressTest, ARefusalThatNamesNoEarlierPlaceChangesNothing) {
-  Progress progress(LogIndex(5), 3);
+  Progress progress(LogIndex(5), {.appends_max = 3, .bytes_max = 100});
   progress.accepted(LogIndex(4));
-  progress.entries_sent(LogIndex(6));
+  progress.entries_sent(LogIndex(6), 1);
   EXPECT_FALSE(progress.refused(LogIndex(6)));  // Not before next_index.
   EXPECT_FALSE(progress.refused(LogIndex(3)));  // Acknowledged long since.
   EXPECT_EQ(progress.next_index(), LogIndex(7));
   EXPECT_TRUE(progress.refused(LogIndex(4)));
   EXPECT_EQ(progress.next_index(), LogIndex(5));
+}
+
+TEST(ProgressTest, TheWindowIsBoundedByBytesTooAndOneAppendAlwaysFits) {
+  Progress progress(LogIndex(1), {.appends_max = 3, .bytes_max = 100});
+  progress.accepted(LogIndex(0));
+  progress.entries_sent(LogIndex(1), 99);
+  EXPECT_TRUE(progress.may_send_entries());
+  progress.entries_sent(LogIndex(2), 500);
+  EXPECT_FALSE(progress.may_send_entries());
+  progress.accepted(LogIndex(1));
+  EXPECT_FALSE(progress.may_send_entries());
+  progress.accepted(LogIndex(2));
+  EXPECT_TRUE(progress.may_send_entries());
+}
+
+TEST(ProgressTest, AFollowerThatCannotReadOnIsAskedAgainAfterAHeartbeat) {
+  Progress progress(LogIndex(1), {.appends_max = 3, .bytes_max = 100});
+  progress.accepted(LogIndex(0));
+  progress.entries_sent(LogIndex(2), 1);
+  progress.accepted(LogIndex(1));
+  progress.cannot_read_on();
+  EXPECT_EQ(progress.next_index(), LogIndex(2));
+  EXPECT_FALSE(progress.may_send_entries());
+  progress.accepted(LogIndex(1));  // The heartbeat's answer.
+  EXPECT_TRUE(progress.may_send_entries());
 }
 
 }  // namespace
