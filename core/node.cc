@@ -9,10 +9,13 @@
 #include "core/api/s3_adapter.h"
 #include "core/api/sqs_listener.h"
 #include "core/base/check.h"
+#include "core/runtime/address.h"
 
 namespace keelson {
 
 namespace {
+
+constexpr std::size_t kPeerSecretSizeMin = 16;
 
 Error wrong(std::string_view field, std::string_view what) {
   return {ErrorCode::invalid_argument, fmt::format("{}: {}", field, what)};
@@ -42,14 +45,41 @@ Result<void> validate_sizes(const NodeConfig& config) {
   return {};
 }
 
+Result<void> validate_unprotected(std::string_view field, const Address& address) {
+  TRY(const HostAndPort parts, split_address(address));
+  if (is_loopback(parts)) return {};
+  return wrong(field, fmt::format("{} is not on loopback, and nothing would protect what peers say: "
+                                  "give --peer-secret-file, or accept that by "
+                                  "--peer-plaintext-off-loopback",
+                                  address));
+}
+
+Result<void> validate_peers(const NodeConfig& config) {
+  if (!config.peers.contains(config.node_id)) {
+    return wrong("peers", fmt::format("does not name this node, {}", to_string(config.node_id)));
+  }
+  if (config.protocol_version_max < raft::kProtocolVersionMin ||
+      config.protocol_version_max > raft::kProtocolVersionMax) {
+    return wrong("protocol-version-max", fmt::format("must be {} to {}", raft::kProtocolVersionMin,
+                                                     raft::kProtocolVersionMax));
+  }
+  if (!config.peer_secret.empty() && config.peer_secret.size() < kPeerSecretSizeMin) {
+    return wrong("peer-secret-file", fmt::format("the secret must have {} octets at least: "
+                                                 "openssl rand -hex 32 makes a good one",
+                                                 kPeerSecretSizeMin));
+  }
+  if (!config.peer_secret.empty() || config.peer_plaintext_off_loopback) return {};
+  if (!config.raft_listen.empty()) TRY(validate_unprotected("raft-listen", config.raft_listen));
+  for (const auto& [id, address] : config.peers) TRY(validate_unprotected("peers", address));
+  return {};
+}
+
 }  // namespace
 
 Result<void> validate(const NodeConfig& config) {
   using std::chrono::milliseconds;
   if (config.cluster_id.empty()) return wrong("cluster-id", "must not be empty");
-  if (!config.peers.contains(config.node_id)) {
-    return wrong("peers", fmt::format("does not name this node, {}", to_string(config.node_id)));
-  }
+  TRY(validate_peers(config));
   if (config.group_count < 1 || config.group_count > 1024) {
     return wrong("groups", "must be 1 to 1024");
   }
@@ -299,6 +329,8 @@ void Node::connect_peers() {
                                  .incarnation = identity_.incarnation,
                                  .cluster_id = config_.cluster_id,
                                  .peers = config_.peers,
+                                 .secret = config_.peer_secret,
+                                 .version_max = config_.protocol_version_max,
                                  .ping_interval = config_.election_timeout / 2,
                                  .idle_timeout = config_.election_timeout * 2};
   options.peers.erase(config_.node_id);

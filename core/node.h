@@ -34,6 +34,13 @@ struct NodeConfig {
   std::string cluster_id;
   // Every voter, this node too, with the address of its raft listener.
   std::map<NodeId, Address> peers;
+  // What peers must prove that they know; empty: nothing. With it, frames between nodes are
+  // authentic, not hidden.
+  Bytes peer_secret;
+  // Allows peers on other machines without any protection.
+  bool peer_plaintext_off_loopback = false;
+  // The highest version of the peer protocol that is offered: less makes this as an older node.
+  std::uint32_t protocol_version_max = raft::kProtocolVersionMax;
   // Raft groups g0, g1, ...; g0 is the default group.
   std::size_t group_count = 1;
   // Lets the node of the lowest id found a cluster, once, when all peers are there and none of them

@@ -5,10 +5,10 @@
 #include <netinet/in.h>
 
 #include <array>
-#include <charconv>
 #include <cstring>
 
 #include "core/base/check.h"
+#include "core/runtime/address.h"
 
 namespace keelson {
 
@@ -28,17 +28,9 @@ std::uint16_t SocketAddress::port() const {
 }
 
 Result<SocketAddress> parse_address(const Address& address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == Address::npos) return bad_address(address, "expected host:port");
-
-  std::uint16_t port = 0;
-  const char* const end = address.data() + address.size();
-  const auto [stop, trouble] = std::from_chars(address.data() + colon + 1, end, port);
-  if (trouble != std::errc() || stop != end) {
-    return bad_address(address, "the port is not a number from 0 to 65535");
-  }
-
-  std::string host = address.substr(0, colon);
+  TRY(const HostAndPort parts, split_address(address));
+  const std::uint16_t port = parts.port;
+  std::string host = parts.host;
   if (host == "localhost") host = "127.0.0.1";
   SocketAddress parsed;
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {

@@ -38,7 +38,8 @@ Cluster::Cluster(sim::World& world, std::size_t nodes, const NodeConfig& config,
     : world_(world), config_(config),
       console_(std::map<std::string, Bytes>{
           {"index.html", "<!doctype html><title>Keelson</title>"}}),
-      nodes_(nodes), start_failures_(nodes) {
+      nodes_(nodes), start_failures_(nodes),
+      protocol_versions_(nodes, config.protocol_version_max) {
   CHECK(nodes == config.peers.size());
   for (std::size_t number = 1; number <= nodes; ++number) {
     sim::Machine& machine = world_.add_machine(fmt::format("n{}", number));
@@ -68,6 +69,7 @@ void Cluster::start() {
       start_failures_[number - 1].clear();
       NodeConfig config = config_;
       config.node_id = NodeId(number);
+      config.protocol_version_max = protocol_versions_[number - 1];
       config.raft_listen = address(number, kRaftPort);
       config.s3_listen = address(number, kS3Port);
       config.dynamodb_listen = address(number, kDynamodbPort);
@@ -92,6 +94,7 @@ NodeConfig scenario_config(std::size_t nodes, std::size_t groups) {
   for (std::size_t number = 1; number <= nodes; ++number) {
     config.peers.emplace(NodeId(number), Cluster::address(number, kRaftPort));
   }
+  config.peer_plaintext_off_loopback = true;
   config.heartbeat_interval = milliseconds(50);
   config.election_timeout = milliseconds(250);
   config.probe_timeout = milliseconds(500);

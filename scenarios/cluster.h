@@ -57,6 +57,12 @@ class Cluster {
     return start_failures_.at(number - 1);
   }
 
+  // The highest version of the peer protocol that the node offers from its next start on: less than
+  // the present one makes it a node that was not upgraded yet.
+  void set_protocol_version(std::size_t number, std::uint32_t version) {
+    protocol_versions_.at(number - 1) = version;
+  }
+
   static Address address(std::size_t node, int port);
 
  private:
@@ -69,6 +75,7 @@ class Cluster {
   std::vector<Node*> nodes_;
   std::vector<std::unique_ptr<Observer>> observers_;
   std::vector<std::string> start_failures_;
+  std::vector<std::uint32_t> protocol_versions_;
 };
 
 // The configuration that scenarios start from: short timeouts, so that rare things happen soon.

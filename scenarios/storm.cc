@@ -32,7 +32,11 @@ Storm::Storm(RunContext& context, StormOptions options)
       chance_(context.choices.stream("storm/knobs")), config_(draw_config()),
       raft_checks_(context.report) {
   cluster_ = std::make_unique<Cluster>(context_.world, config_.peers.size(), config_, this);
-  for (std::size_t i = 0; i < cluster_->size(); ++i) core_.push_back(i);
+  for (std::size_t i = 0; i < cluster_->size(); ++i) {
+    core_.push_back(i);
+    // A rolling upgrade that has come so far.
+    if (chance_.chance(200'000)) cluster_->set_protocol_version(i + 1, raft::kProtocolVersionMin);
+  }
   was_wiped_.resize(cluster_->size());
   wire_tap_ = std::make_unique<WireTap>(context_.world, GroupId(0), raft_checks_, claim_,
                                         context_.report);
@@ -126,6 +130,7 @@ NodeConfig Storm::draw_config() {
   // Shorter than the clients' patience, or they never hear how their requests end.
   constexpr int kRequestTimeoutsMs[] = {2000, 800, 300};
   config.request_timeout = milliseconds(kRequestTimeoutsMs[chance_.choose(3)]);
+  if (chance_.chance(500'000)) config.peer_secret = "the secret of a storm";
   if (options_.adjust) options_.adjust(config);
   return config;
 }

@@ -52,7 +52,10 @@ std::size_t WireTap::take_frames(Stream& stream, NodeId from, NodeId to, BytesVi
   std::size_t taken = 0;
   while (taken < bytes.size()) {
     std::size_t consumed = 0;
-    const auto frame = raft::parse_frame(bytes.substr(taken), kFrameBytesMax, consumed);
+    const BytesView rest = bytes.substr(taken);
+    const auto frame = stream.sealed
+                           ? raft::parse_frame_without_key(rest, kFrameBytesMax, consumed)
+                           : raft::parse_frame(rest, kFrameBytesMax, consumed);
     if (!frame) {
       broken(stream, from, to, frame.error().message);
       return bytes.size();
@@ -65,10 +68,21 @@ std::size_t WireTap::take_frames(Stream& stream, NodeId from, NodeId to, BytesVi
       return bytes.size();
     }
     stream.greeted = true;
-    if ((*frame)->kind == raft::FrameKind::raft) on_raft_frame(from, to, (*frame)->body);
-    if ((*frame)->kind == raft::FrameKind::request) ++calls_;
+    switch ((*frame)->kind) {
+      case raft::FrameKind::hello: on_hello(stream, from, to, (*frame)->body); break;
+      case raft::FrameKind::raft: on_raft_frame(from, to, (*frame)->body); break;
+      case raft::FrameKind::heartbeats: on_heartbeats(from, to, (*frame)->body); break;
+      case raft::FrameKind::request: ++calls_; break;
+      default: break;
+    }
   }
   return taken;
+}
+
+void WireTap::on_hello(Stream& stream, NodeId from, NodeId to, BytesView body) {
+  const auto hello = raft::decode_hello(body);
+  if (!hello) return broken_message(from, to, hello.error().message);
+  stream.sealed = hello->has_secret;
 }
 
 void WireTap::broken(Stream& stream, NodeId from, NodeId to, const std::string& why) {
@@ -79,29 +93,39 @@ void WireTap::broken(Stream& stream, NodeId from, NodeId to, const std::string& 
                world_.now());
 }
 
+void WireTap::broken_message(NodeId from, NodeId to, const std::string& why) {
+  report_.fail("peer protocol", "broken message",
+               fmt::format("{} wrote {} a broken message: {}", to_string(from), to_string(to), why),
+               world_.now());
+}
+
 void WireTap::on_raft_frame(NodeId from, NodeId to, BytesView body) {
   const auto parsed = raft::parse_raft_body(body);
-  if (!parsed) {
-    report_.fail("peer protocol", "broken message",
-                 fmt::format("{} wrote {} a broken Raft message: {}", to_string(from),
-                             to_string(to), parsed.error().message),
-                 world_.now());
-    return;
-  }
+  if (!parsed) return broken_message(from, to, parsed.error().message);
+  on_message(from, to, *parsed);
+}
+
+void WireTap::on_heartbeats(NodeId from, NodeId to, BytesView body) {
+  const auto parsed = raft::parse_beats(body);
+  if (!parsed) return broken_message(from, to, parsed.error().message);
+  for (const raft::GroupMessage& beat : *parsed) on_message(from, to, beat);
+}
+
+void WireTap::on_message(NodeId from, NodeId to, const raft::GroupMessage& parsed) {
   ++raft_messages_;
   const sim::TrueTime now = world_.now();
-  const GroupId group = parsed->group;
-  if (const auto* append = std::get_if<raft::AppendEntries>(&parsed->message)) {
+  const GroupId group = parsed.group;
+  if (const auto* append = std::get_if<raft::AppendEntries>(&parsed.message)) {
     if (group == default_group_) claim_.leads(from, append->term, now);
     raft_.on_append_entries(from, group, *append, now);
-  } else if (const auto* vote = std::get_if<raft::RequestVoteReply>(&parsed->message)) {
+  } else if (const auto* vote = std::get_if<raft::RequestVoteReply>(&parsed.message)) {
     raft_.on_vote_reply(from, to, group, *vote, now);
-  } else if (const auto* reply = std::get_if<raft::AppendEntriesReply>(&parsed->message)) {
+  } else if (const auto* reply = std::get_if<raft::AppendEntriesReply>(&parsed.message)) {
     raft_.on_append_reply(from, to, group, *reply, now);
-  } else if (const auto* install = std::get_if<raft::InstallSnapshot>(&parsed->message)) {
+  } else if (const auto* install = std::get_if<raft::InstallSnapshot>(&parsed.message)) {
     if (group == default_group_) claim_.leads(from, install->term, now);
     raft_.on_install_snapshot(from, group, *install, now);
-  } else if (const auto* done = std::get_if<raft::InstallSnapshotReply>(&parsed->message)) {
+  } else if (const auto* done = std::get_if<raft::InstallSnapshotReply>(&parsed.message)) {
     raft_.on_install_reply(from, to, group, *done, now);
   }
 }

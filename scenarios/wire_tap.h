@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/raft/heartbeats.h"
 #include "core/raft/types.h"
 #include "scenarios/probe_claim.h"
 #include "scenarios/raft_checks.h"
@@ -40,12 +41,17 @@ class WireTap : public sim::NetworkTap {
  private:
   struct Stream {
     bool greeted = false;  // A hello has come.
+    bool sealed = false;   // It spoke of a secret, so that frames have seals.
     bool ignored = false;  // Of another protocol.
     Bytes partial;         // The beginning of a frame that is not whole yet.
   };
 
   std::size_t take_frames(Stream& stream, NodeId from, NodeId to, BytesView bytes);
+  void on_hello(Stream& stream, NodeId from, NodeId to, BytesView body);
   void on_raft_frame(NodeId from, NodeId to, BytesView body);
+  void on_heartbeats(NodeId from, NodeId to, BytesView body);
+  void on_message(NodeId from, NodeId to, const raft::GroupMessage& parsed);
+  void broken_message(NodeId from, NodeId to, const std::string& why);
   void broken(Stream& stream, NodeId from, NodeId to, const std::string& why);
   std::optional<NodeId> node_of(const sim::Machine& machine) const;
 

@@ -3,7 +3,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <boost/crc.hpp>
@@ -23,15 +22,6 @@ void use_openssl_without_configuration() {
   CHECK(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) == 1);
 }
 
-// EVP_sha256() names an algorithm that OpenSSL 3 then looks up at each use, which takes longer than
-// digesting a small request. Looked up once, it stays for the life of the process.
-const EVP_MD* fetched_sha256() {
-  use_openssl_without_configuration();
-  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  CHECK(algorithm != nullptr);
-  return algorithm;
-}
-
 Bytes digest(const EVP_MD* algorithm, BytesView bytes) {
   use_openssl_without_configuration();
   unsigned char out[EVP_MAX_MD_SIZE];
@@ -42,23 +32,11 @@ Bytes digest(const EVP_MD* algorithm, BytesView bytes) {
 
 }  // namespace
 
-Bytes sha256(BytesView bytes) {
-  return digest(fetched_sha256(), bytes);
-}
 Bytes sha1(BytesView bytes) {
   return digest(EVP_sha1(), bytes);
 }
 Bytes md5(BytesView bytes) {
   return digest(EVP_md5(), bytes);
-}
-
-Bytes hmac_sha256(BytesView key, BytesView bytes) {
-  unsigned char out[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  CHECK(HMAC(fetched_sha256(), key.data(), static_cast<int>(key.size()),
-             reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), out,
-             &size) != nullptr);
-  return Bytes(reinterpret_cast<const char*>(out), size);
 }
 
 std::uint32_t crc32(BytesView bytes) {
@@ -71,10 +49,6 @@ std::uint32_t crc32c(BytesView bytes) {
   boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
   crc.process_bytes(bytes.data(), bytes.size());
   return crc.checksum();
-}
-
-bool equal_in_constant_time(BytesView a, BytesView b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 std::string base64_encode(BytesView bytes) {

@@ -5,21 +5,20 @@
 #include <optional>
 #include <string_view>
 
-#include "core/base/bytes.h"
+#include "core/base/digest.h"
 
 namespace keelson::api {
 
-Bytes sha256(BytesView bytes);
+using keelson::equal_in_constant_time;
+using keelson::hmac_sha256;
+using keelson::sha256;
+
 Bytes sha1(BytesView bytes);
 Bytes md5(BytesView bytes);
-Bytes hmac_sha256(BytesView key, BytesView bytes);
 
 // CRC-32 of IEEE 802.3 and CRC-32C (Castagnoli).
 std::uint32_t crc32(BytesView bytes);
 std::uint32_t crc32c(BytesView bytes);
-
-// Takes the same time wherever the two differ; lengths are no secret.
-bool equal_in_constant_time(BytesView a, BytesView b);
 
 std::string base64_encode(BytesView bytes);
 // Nothing unless it is padded base64 with nothing around it.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "core/base/check.h"
+#include "core/raft/outbox.h"
 #include "core/runtime/sync.h"
 
 namespace keelson::raft {
@@ -12,49 +13,13 @@ namespace {
 
 constexpr std::size_t kReadChunk = 64 * 1024;
 
-Bytes u64_head(std::uint64_t value) {
-  Bytes head;
-  append_u64(head, value);
-  return head;
-}
-
-bool is_known(std::uint8_t kind) {
-  return kind >= static_cast<std::uint8_t>(FrameKind::hello) &&
-         kind <= static_cast<std::uint8_t>(FrameKind::ping);
+Outbox::Lane lane_of(const Message& message) {
+  if (std::holds_alternative<InstallSnapshot>(message)) return Outbox::Lane::snapshot;
+  const auto* append = std::get_if<AppendEntries>(&message);
+  return append != nullptr && !append->entries.empty() ? Outbox::Lane::log : Outbox::Lane::control;
 }
 
 }  // namespace
-
-Result<std::optional<Frame>> parse_frame(BytesView bytes, std::size_t frame_bytes_max,
-                                         std::size_t& consumed) {
-  consumed = 0;
-  if (bytes.size() < kFrameHeaderSize) return std::optional<Frame>();
-  const std::size_t length = read_u32(bytes);
-  if (length == 0 || length > frame_bytes_max) {
-    return Error{ErrorCode::corrupt, fmt::format("frame of {} bytes", length)};
-  }
-  if (bytes.size() < kFrameHeaderSize + length) return std::optional<Frame>();
-  const BytesView payload = bytes.substr(kFrameHeaderSize, length);
-  if (hash64(payload) != read_u64(bytes.substr(4))) {
-    return Error{ErrorCode::corrupt, "frame checksum does not match"};
-  }
-  const auto kind = static_cast<std::uint8_t>(payload[0]);
-  if (!is_known(kind)) return Error{ErrorCode::corrupt, fmt::format("frame kind {}", kind)};
-  consumed = kFrameHeaderSize + length;
-  return std::optional<Frame>(Frame{static_cast<FrameKind>(kind), payload.substr(1)});
-}
-
-void append_frame(Bytes& out, FrameKind kind, BytesView head, BytesView body) {
-  const std::size_t start = out.size();
-  append_u32(out, static_cast<std::uint32_t>(1 + head.size() + body.size()));
-  append_u64(out, 0);
-  out.push_back(static_cast<char>(kind));
-  out.append(head);
-  out.append(body);
-  Bytes checksum;
-  append_u64(checksum, hash64(BytesView(out).substr(start + kFrameHeaderSize)));
-  out.replace(start + 4, 8, checksum);
-}
 
 Result<GroupMessage> parse_raft_body(BytesView body) {
   if (body.size() < 8) return Error{ErrorCode::corrupt, "raft frame without a group"};
@@ -74,9 +39,10 @@ struct Transport::Peer {
   WaitQueue address_changed;
   // The session in use; a newer one takes its place. Null when not connected.
   Connection* connection = nullptr;
-  Incarnation incarnation;  // That the peer speaks for in this session.
+  Incarnation incarnation;     // That the peer speaks for in this session.
+  std::uint32_t version = 0;   // Agreed for it.
   std::uint64_t session_number = 0;  // Counts connections used.
-  Bytes outgoing;  // Frames not yet handed to the connection.
+  Outbox outgoing;  // Not yet handed to the connection.
   WaitQueue outgoing_changed;
   TaskGroup session;  // The fibers of an accepted connection; empty when this node dials.
 };
@@ -98,8 +64,9 @@ struct Transport::PendingCall {
 };
 
 Transport::Transport(Env& env, TransportOptions options, TransportHandler& handler)
-    : env_(env), options_(std::move(options)), handler_(handler), calls_(env.scheduler),
-      greetings_(env.scheduler), fibers_(env.scheduler) {
+    : env_(env), options_(std::move(options)), handler_(handler),
+      refusals_(env.log, env.clock), calls_(env.scheduler), greetings_(env.scheduler),
+      fibers_(env.scheduler) {
   CHECK(!options_.peers.contains(options_.self));
   for (const auto& [id, address] : options_.peers) {
     peers_.emplace(id, std::make_unique<Peer>(env.scheduler, id, address));
@@ -138,7 +105,7 @@ bool Transport::is_connected(NodeId id) const {
 }
 
 std::optional<std::uint32_t> Transport::version_of(NodeId id) const {
-  return is_connected(id) ? std::optional(kTransportVersion) : std::nullopt;
+  return is_connected(id) ? std::optional(find(id)->version) : std::nullopt;
 }
 
 // --- who the peers are ---
@@ -172,21 +139,21 @@ void Transport::forget_peer(NodeId id) {
 
 // --- sending ---
 
-void Transport::enqueue(Peer& peer, FrameKind kind, BytesView head, BytesView body) {
-  append_frame(peer.outgoing, kind, head, body);
-  peer.outgoing_changed.notify_one();
-}
-
 void Transport::send(NodeId to, GroupId group, const Message& message) {
   Peer* const peer = find(to);
   if (peer == nullptr || peer->connection == nullptr) return;
-  if (peer->outgoing.size() >= options_.outgoing_bytes_max) {
+  if (peer->outgoing.bytes() >= options_.outgoing_bytes_max) {
     SOMETIMES(env_.marks, "transport: message dropped, queue full");
     return;
   }
-  scratch_.clear();
-  encode(message, scratch_);
-  enqueue(*peer, FrameKind::raft, u64_head(group.value), scratch_);
+  if (peer->version >= kVersionOfHeartbeatFrames && is_heartbeat(message)) {
+    peer->outgoing.put_beat(group, message);
+  } else {
+    scratch_.clear();
+    encode(message, scratch_);
+    peer->outgoing.put(lane_of(message), FrameKind::raft, u64_head(group.value), scratch_);
+  }
+  peer->outgoing_changed.notify_one();
 }
 
 Result<Bytes> Transport::call(NodeId to, BytesView request, Deadline deadline) {
@@ -194,11 +161,12 @@ Result<Bytes> Transport::call(NodeId to, BytesView request, Deadline deadline) {
   if (peer == nullptr || peer->connection == nullptr) {
     return Error{ErrorCode::unavailable, fmt::format("no connection to {}", to_string(to))};
   }
-  if (peer->outgoing.size() >= options_.outgoing_bytes_max) {
+  if (peer->outgoing.bytes() >= options_.outgoing_bytes_max) {
     return Error{ErrorCode::unavailable, fmt::format("too much queued to {}", to_string(to))};
   }
   PendingCall pending(*this, to);
-  enqueue(*peer, FrameKind::request, u64_head(pending.id), request);
+  peer->outgoing.put(Outbox::Lane::log, FrameKind::request, u64_head(pending.id), request);
+  peer->outgoing_changed.notify_one();
   while (!pending.reply && !pending.lost) {
     if (!pending.changed.wait(deadline) && !pending.reply && !pending.lost) {
       return Error{ErrorCode::timed_out, fmt::format("no reply from {}", to_string(to))};
@@ -225,31 +193,42 @@ void Transport::accept_loop() {
   }
 }
 
+Hello Transport::make_hello() {
+  return {.version_max = options_.version_max,
+          .id = options_.self,
+          .incarnation = options_.incarnation,
+          .has_secret = !options_.secret.empty(),
+          .nonce = env_.random.identifier(),
+          .cluster_id = options_.cluster_id};
+}
+
+Result<void> Transport::check_dialling_peer(NodeId id) const {
+  if (find(id) == nullptr) {
+    return Error{ErrorCode::invalid_argument, fmt::format("{} is not a peer", to_string(id))};
+  }
+  if (options_.self < id) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("{} dialled, though it must be dialled", to_string(id))};
+  }
+  return {};
+}
+
 void Transport::greet(std::unique_ptr<Connection> connection) {
   const auto deadline = Deadline::in(env_.clock, options_.idle_timeout);
-  Bytes received;
-  const auto hello = read_hello(*connection, received, deadline);
-  if (!hello) {
-    env_.log.event("transport", fmt::format("refuses a peer: {}", hello.error().message));
+  auto session = accept_session(
+      std::move(connection), make_hello(), options_.secret,
+      [this](NodeId id) { return check_dialling_peer(id); }, deadline);
+  if (!session) {
+    refusals_.refused("refuses a peer: " + session.error().message);
     return;
   }
-  if (options_.self < hello->id) {
-    env_.log.event("transport", fmt::format("{} dialled, though it must be dialled",
-                                            to_string(hello->id)));
-    return;
-  }
-  if (!send_hello(*connection, deadline)) return;
-  Peer* const found = find(hello->id);
-  if (found == nullptr) return;  // Forgotten meanwhile.
-  Peer& peer = *found;
+  Peer* const peer = find(session->peer);
+  if (peer == nullptr) return;  // Forgotten meanwhile.
   // The peer dialled again, so it has given the older connection up.
-  peer.session.stop();
-  peer.session.spawn(
-      "peer session",
-      [this, &peer, incarnation = hello->incarnation, received = std::move(received),
-       connection = std::move(connection)]() mutable {
-        run_session(peer, incarnation, std::move(connection), std::move(received));
-      });
+  peer->session.stop();
+  peer->session.spawn("peer session", [this, peer, session = *std::move(session)]() mutable {
+    run_session(*peer, std::move(session));
+  });
 }
 
 void Transport::dial_loop(Peer& peer) {
@@ -268,71 +247,23 @@ void Transport::dial(Peer& peer) {
   const Address address = peer.address;
   const auto deadline = Deadline::in(env_.clock, options_.idle_timeout);
   auto connection = env_.network.connect(address, deadline);
-  if (!connection || !send_hello(**connection, deadline)) return;
-  Bytes received;
-  const auto hello = read_hello(**connection, received, deadline);
-  if (!hello || peer.address != address) return;
-  if (hello->id != peer.id) {
-    env_.log.event("transport", fmt::format("expected {} at {}, found {}", to_string(peer.id),
-                                            address, to_string(hello->id)));
+  if (!connection) return;
+  const auto check = [&](NodeId found) -> Result<void> {
+    if (found == peer.id) return {};
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("expected {}, found {}", to_string(peer.id), to_string(found))};
+  };
+  auto session = dial_session(*std::move(connection), make_hello(), options_.secret, check,
+                              deadline);
+  if (!session) {
+    refusals_.refused(fmt::format("no session with {} at {}: {}", to_string(peer.id), address,
+                                  session.error().message));
     return;
   }
-  run_session(peer, hello->incarnation, *std::move(connection), std::move(received));
+  if (peer.address == address) run_session(peer, *std::move(session));
 }
 
-Result<void> Transport::send_hello(Connection& connection, Deadline deadline) {
-  Bytes hello;
-  append_u32(hello, kTransportVersion);
-  append_u64(hello, options_.self.value);
-  append_u64(hello, options_.incarnation.value);
-  hello += options_.cluster_id;
-  Bytes frame;
-  append_frame(frame, FrameKind::hello, {}, hello);
-  return connection.write(frame, deadline);
-}
-
-Result<Transport::Hello> Transport::check_hello(const Frame& frame) const {
-  if (frame.kind != FrameKind::hello || frame.body.size() < 20) {
-    return Error{ErrorCode::corrupt, "the first frame is not a hello"};
-  }
-  const std::uint32_t version = read_u32(frame.body);
-  if (version != kTransportVersion) {
-    return Error{ErrorCode::invalid_argument, fmt::format("transport version {}", version)};
-  }
-  const NodeId id(read_u64(frame.body.substr(4)));
-  const Incarnation incarnation(read_u64(frame.body.substr(12)));
-  const BytesView cluster_id = frame.body.substr(20);
-  if (cluster_id != options_.cluster_id) {
-    return Error{ErrorCode::invalid_argument,
-                 fmt::format("{} belongs to cluster '{}', this is '{}'", to_string(id), cluster_id,
-                             options_.cluster_id)};
-  }
-  if (find(id) == nullptr) {
-    return Error{ErrorCode::invalid_argument, fmt::format("{} is not a peer", to_string(id))};
-  }
-  return Hello{id, incarnation};
-}
-
-Result<Transport::Hello> Transport::read_hello(Connection& connection, Bytes& received,
-                                               Deadline deadline) {
-  constexpr std::size_t kHelloBytesMax = 1024;
-  char chunk[kHelloBytesMax];
-  while (true) {
-    std::size_t consumed = 0;
-    TRY(const auto frame, parse_frame(received, kHelloBytesMax, consumed));
-    if (frame) {
-      TRY(const Hello hello, check_hello(*frame));
-      received.erase(0, consumed);
-      return hello;
-    }
-    TRY(const std::size_t count, connection.read(chunk, deadline));
-    if (count == 0) return Error{ErrorCode::connection_lost, "closed before its hello"};
-    received.append(chunk, count);
-  }
-}
-
-void Transport::run_session(Peer& peer, Incarnation incarnation,
-                            std::unique_ptr<Connection> connection, Bytes received) {
+void Transport::run_session(Peer& peer, Session session) {
   // Leaves the peer unconnected however the session ends.
   struct InUse {
     Transport& transport;
@@ -356,54 +287,55 @@ void Transport::run_session(Peer& peer, Incarnation incarnation,
   };
   env_.log.event("transport", fmt::format("connected to {}", to_string(peer.id)));
   {
-    peer.incarnation = incarnation;
-    const InUse in_use(*this, peer, *connection);
+    peer.incarnation = session.incarnation;
+    peer.version = session.version;
+    const InUse in_use(*this, peer, *session.connection);
     TaskGroup writer(env_.scheduler);
-    writer.spawn("peer writer", [&] { write_loop(peer, *connection); });
-    read_loop(peer, *connection, std::move(received));
+    writer.spawn("peer writer", [&] { write_loop(peer, session); });
+    read_loop(peer, session);
   }
   env_.log.event("transport", fmt::format("disconnected from {}", to_string(peer.id)));
 }
 
-void Transport::write_loop(Peer& peer, Connection& connection) {
+void Transport::write_loop(Peer& peer, Session& session) {
   Bytes sending;
   while (true) {
     if (peer.outgoing.empty()) {
       const auto ping_at = Deadline::in(env_.clock, options_.ping_interval);
       if (!peer.outgoing_changed.wait(ping_at) && peer.outgoing.empty()) {
-        append_frame(peer.outgoing, FrameKind::ping, {}, {});
+        peer.outgoing.put(Outbox::Lane::control, FrameKind::ping, {}, {});
       }
       continue;
     }
     sending.clear();
-    std::swap(sending, peer.outgoing);
-    if (!connection.write(sending, Deadline::in(env_.clock, options_.idle_timeout))) {
-      connection.reset();  // Wakes the reader, which ends the session.
+    peer.outgoing.take(sending, session.sending.get());
+    if (!session.connection->write(sending, Deadline::in(env_.clock, options_.idle_timeout))) {
+      session.connection->reset();  // Wakes the reader, which ends the session.
       return;
     }
   }
 }
 
-void Transport::read_loop(Peer& peer, Connection& connection, Bytes received) {
+void Transport::read_loop(Peer& peer, Session& session) {
   Bytes chunk(kReadChunk, '\0');
+  Bytes& received = session.received;
   while (true) {
     std::size_t position = 0;
     while (true) {
       std::size_t consumed = 0;
       const auto frame = parse_frame(BytesView(received).substr(position),
-                                     options_.frame_bytes_max, consumed);
-      if (!frame) {
-        env_.log.event("transport", fmt::format("{} from {}", frame.error().message,
-                                                to_string(peer.id)));
+                                     options_.frame_bytes_max, consumed, session.receiving.get());
+      if (frame && !*frame) break;
+      const Result<void> taken = frame ? dispatch(peer, **frame) : frame.error();
+      if (!taken) {
+        refusals_.refused(fmt::format("{} sent {}", to_string(peer.id), taken.error().message));
         return;
       }
-      if (!*frame) break;
-      if (!dispatch(peer, **frame)) return;
       position += consumed;
     }
     received.erase(0, position);
     const auto count =
-        connection.read(chunk, Deadline::in(env_.clock, options_.idle_timeout));
+        session.connection->read(chunk, Deadline::in(env_.clock, options_.idle_timeout));
     if (!count || *count == 0) return;
     received.append(chunk, 0, *count);
   }
@@ -422,12 +354,28 @@ Result<void> Transport::dispatch(Peer& peer, const Frame& frame) {
     case FrameKind::reply:
       on_reply(frame.body);
       return {};
+    case FrameKind::heartbeats:
+      if (peer.version < kVersionOfHeartbeatFrames) break;
+      return on_heartbeats(peer, frame.body);
     case FrameKind::ping:
       return {};
     case FrameKind::hello:
+    case FrameKind::proof:
       break;
   }
-  return Error{ErrorCode::corrupt, "a second hello"};
+  const auto kind = static_cast<std::uint8_t>(frame.kind);
+  if (kind >= kIgnorableKind) return {};
+  return Error{ErrorCode::corrupt, fmt::format("a frame of kind {}, which has no place here in "
+                                               "version {}",
+                                               kind, peer.version)};
+}
+
+Result<void> Transport::on_heartbeats(Peer& peer, BytesView body) {
+  TRY(const auto beats, parse_beats(body));
+  for (const GroupMessage& beat : beats) {
+    handler_.on_message(peer.id, peer.incarnation, beat.group, beat.message);
+  }
+  return {};
 }
 
 // --- calls ---
@@ -449,7 +397,8 @@ void Transport::serve_call(Peer& peer, std::uint64_t request_id, Bytes request) 
   const Bytes reply = handler_.on_call(peer.id, std::move(request));
   // A reply on another connection would find nobody waiting.
   if (peer.connection == nullptr || peer.session_number != asked_on) return;
-  enqueue(peer, FrameKind::reply, u64_head(request_id), reply);
+  peer.outgoing.put(Outbox::Lane::log, FrameKind::reply, u64_head(request_id), reply);
+  peer.outgoing_changed.notify_one();
 }
 
 void Transport::on_reply(BytesView body) {

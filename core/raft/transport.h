@@ -1,54 +1,27 @@
 // Transport: one connection to each peer, shared by all Raft groups and by forwarded requests.
 //
 // Of two nodes the one with the smaller id dials. Peers are those named at start and those that
-// configurations name while it runs (set_peer). A connection begins with a hello from each side
-// (cluster and node id; a mismatch is refused), and is given up when nothing was heard for
-// `idle_timeout`; each side pings when it has nothing else to say. Raft messages are sent if they
-// can be and dropped if they cannot: Raft repeats what matters.
-//
-// Grammar of the stream, integers little-endian:
-//   stream   := frame*                       the first frame of each direction is a hello
-//   frame    := length:u32 checksum:u64 payload       of the payload: its size, and its hash64
-//   payload  := kind:u8 body
-//   body     := hello:   version:u32 node_id:u64 incarnation:u64 cluster_id:bytes
-//             | raft:    group_id:u64 message           (messages.h: encode)
-//             | request: request_id:u64 bytes           (a call)
-//             | reply:   request_id:u64 bytes
-//             | ping:    nothing
+// configurations name while it runs (set_peer). A session begins with a handshake (handshake.h) and
+// is given up when nothing was heard for `idle_timeout`; each side pings when it has nothing else to
+// say. Raft messages are sent if they can be and dropped if they cannot: Raft repeats what matters.
+// What waits to be written waits in lanes (outbox.h): a large message does not hold up a small one.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 
+#include "core/raft/handshake.h"
+#include "core/raft/heartbeats.h"
 #include "core/raft/message_sender.h"
+#include "core/raft/refusal_log.h"
 #include "core/raft/types.h"
 #include "core/runtime/env.h"
 #include "core/runtime/task_group.h"
 
 namespace keelson::raft {
 
-enum class FrameKind : std::uint8_t { hello = 1, raft = 2, request = 3, reply = 4, ping = 5 };
-
-constexpr std::size_t kFrameHeaderSize = 12;
-constexpr std::uint32_t kTransportVersion = 2;
-
-struct Frame {
-  FrameKind kind;
-  BytesView body;  // Into the bytes that were parsed.
-};
-
-// The first frame of `bytes`, if all of it is there; `consumed` is then its size. Errors: corrupt
-// (wrong checksum, unknown kind, longer than `frame_bytes_max`).
-Result<std::optional<Frame>> parse_frame(BytesView bytes, std::size_t frame_bytes_max,
-                                         std::size_t& consumed);
-void append_frame(Bytes& out, FrameKind kind, BytesView head, BytesView body);
-
 // A raft frame's body. Errors: corrupt.
-struct GroupMessage {
-  GroupId group;
-  Message message;
-};
 Result<GroupMessage> parse_raft_body(BytesView body);
 
 struct TransportOptions {
@@ -56,6 +29,8 @@ struct TransportOptions {
   Incarnation incarnation;  // Of this node's data directory.
   std::string cluster_id;
   std::map<NodeId, Address> peers;  // Named by the operator; never forgotten. Without `self`.
+  Bytes secret;  // Of the cluster; empty when it has none.
+  std::uint32_t version_max = kProtocolVersionMax;  // Less, to be as an older node.
   Duration ping_interval = std::chrono::seconds(1);
   Duration idle_timeout = std::chrono::seconds(4);
   Duration redial_interval = std::chrono::milliseconds(100);
@@ -109,22 +84,16 @@ class Transport : public MessageSender {
   void dial_loop(Peer& peer);
   void dial(Peer& peer);
   void greet(std::unique_ptr<Connection> connection);
-  void run_session(Peer& peer, Incarnation incarnation, std::unique_ptr<Connection> connection,
-                   Bytes received);
-  void read_loop(Peer& peer, Connection& connection, Bytes received);
-  void write_loop(Peer& peer, Connection& connection);
+  void run_session(Peer& peer, Session session);
+  void read_loop(Peer& peer, Session& session);
+  void write_loop(Peer& peer, Session& session);
   Result<void> dispatch(Peer& peer, const Frame& frame);
+  Result<void> on_heartbeats(Peer& peer, BytesView body);
   void on_request(Peer& peer, BytesView body);
   void serve_call(Peer& peer, std::uint64_t request_id, Bytes request);
   void on_reply(BytesView body);
-  void enqueue(Peer& peer, FrameKind kind, BytesView head, BytesView body);
-  Result<void> send_hello(Connection& connection, Deadline deadline);
-  struct Hello {
-    NodeId id;
-    Incarnation incarnation;
-  };
-  Result<Hello> read_hello(Connection& connection, Bytes& received, Deadline deadline);
-  Result<Hello> check_hello(const Frame& frame) const;
+  Hello make_hello();
+  Result<void> check_dialling_peer(NodeId id) const;
   void start_dialling(Peer& peer);
   // Nothing when it is not known (any more).
   Peer* find(NodeId id) const;
@@ -139,7 +108,8 @@ class Transport : public MessageSender {
   std::map<std::uint64_t, PendingCall*> pending_calls_;
   std::uint64_t next_request_id_ = 1;
 
-  Bytes scratch_;     // A message being encoded; kept for its capacity.
+  Bytes scratch_;        // A message being encoded; kept for its capacity.
+  RefusalLog refusals_;
   TaskGroup calls_;      // Incoming calls being served.
   TaskGroup greetings_;  // Accepted connections whose hello is awaited.
   TaskGroup fibers_;     // Accepting, dialling, the sessions dialled.

@@ -82,6 +82,13 @@ class Cluster:
     def data_directory(self, node):
         return os.path.join(self.children.folder, f"{self.name}-{node.name}")
 
+    def secret_file(self):
+        path = os.path.join(self.children.folder, f"{self.name}-secret")
+        if not os.path.exists(path):
+            with open(path, "w") as file:
+                file.write("a secret of sixteen octets and more\n")
+        return path
+
     def start_node(self, node, log_name=None):
         """Always with the same command line: --bootstrap founds no second cluster."""
         peers = ",".join(f"{each.name}={each.addresses['raft']}" for each in self.nodes)
@@ -90,6 +97,7 @@ class Cluster:
             "--data-dir", self.data_directory(node),
             "--peers", peers, "--raft-listen", node.addresses["raft"],
             "--election-timeout-ms", str(ELECTION_MS), "--heartbeat-ms", str(HEARTBEAT_MS),
+            "--peer-secret-file", self.secret_file(),
             "--drain-grace-ms", str(DRAIN_GRACE_MS), "--drain-timeout-ms", str(DRAIN_TIMEOUT_MS),
         ]
         for listener in LISTENERS:

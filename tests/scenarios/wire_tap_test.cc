@@ -20,8 +20,12 @@ class WireTapTest : public testing::Test {
 
   static Bytes hello() {
     Bytes frame;
-    raft::append_frame(frame, raft::FrameKind::hello, "", "hello");
+    raft::append_frame(frame, raft::FrameKind::hello, "", raft::encode(whose()));
     return frame;
+  }
+  static raft::Hello whose() {
+    return {.id = NodeId(1), .incarnation = Incarnation(1), .has_secret = false,
+            .nonce = Bytes(16, 'n'), .cluster_id = "c"};
   }
   static Bytes frame(GroupId group, const raft::Message& message) {
     Bytes head;
@@ -48,6 +52,22 @@ class WireTapTest : public testing::Test {
   ProbeClaim claim_;
   WireTap tap_{world_, kDefault, checks_, claim_, report_};
 };
+
+TEST_F(WireTapTest, SealedFramesAndFramesOfHeartbeatsAreHeardToo) {
+  raft::Hello with_secret = whose();
+  with_secret.has_secret = true;
+  raft::FrameSeal seal("key");
+  Bytes beats;
+  raft::append_beat(beats, kDefault, append(3));
+  raft::append_beat(beats, GroupId(1), append(4));
+  Bytes stream;
+  raft::append_frame(stream, raft::FrameKind::hello, {}, raft::encode(with_secret));
+  raft::append_frame(stream, raft::FrameKind::proof, {}, {}, &seal);
+  raft::append_frame(stream, raft::FrameKind::heartbeats, {}, beats, &seal);
+  tap_.on_write(n1_, n2_, 1, stream);
+  EXPECT_EQ(tap_.raft_messages(), 2U);
+  EXPECT_FALSE(report_.failed());
+}
 
 TEST_F(WireTapTest, FramesArePutTogetherHoweverTheyWereWritten) {
   const Bytes stream = hello() + frame(kDefault, append(3)) + frame(kDefault, append(4));

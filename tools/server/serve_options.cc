@@ -10,6 +10,8 @@
 #include <sstream>
 #include <toml++/toml.h>
 
+#include "core/runtime/address.h"
+
 namespace keelson::server {
 
 namespace {
@@ -28,8 +30,8 @@ Result<std::map<NodeId, Address>> parse_peers(const std::string& text) {
     }
     TRY(const NodeId id, parse_node_id(item.substr(0, equals), "--peers"));
     const std::string address = item.substr(equals + 1);
-    if (address.find(':') == std::string::npos) {
-      return wrong("--peers", fmt::format("'{}' has no port", address));
+    if (const auto parts = split_address(address); !parts) {
+      return wrong("--peers", parts.error().message);
     }
     if (!peers.emplace(id, address).second) {
       return wrong("--peers", fmt::format("{} stands twice", to_string(id)));
@@ -104,6 +106,11 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
       ->required();
   app.add_option("--groups", options.groups, "Raft groups; g0 is the default group")
       ->capture_default_str();
+  app.add_option("--peer-secret-file", options.peer_secret_file,
+                 "File with the cluster's secret, the same for all nodes: peers prove that they "
+                 "know it, and every frame is sealed");
+  app.add_flag("--peer-plaintext-off-loopback", options.peer_plaintext_off_loopback,
+               "Speak to peers on other machines although nothing protects what is said");
   app.add_option("--raft-listen", options.raft_listen, "Default: this node's address in --peers");
   app.add_option("--s3-listen", options.s3_listen)->capture_default_str();
   app.add_option("--dynamodb-listen", options.dynamodb_listen)->capture_default_str();
@@ -179,6 +186,14 @@ Result<NodeConfig> to_config(const ServeOptions& options) {
   if (!config.peers.contains(config.node_id)) {
     return wrong("--peers", fmt::format("does not name this node, {}", options.node_id));
   }
+  if (!options.peer_secret_file.empty()) {
+    TRY(config.peer_secret, read_text_file(options.peer_secret_file, "--peer-secret-file"));
+    // Editors end a file with an empty line; it is no part of the secret.
+    while (config.peer_secret.ends_with('\n') || config.peer_secret.ends_with('\r')) {
+      config.peer_secret.pop_back();
+    }
+  }
+  config.peer_plaintext_off_loopback = options.peer_plaintext_off_loopback;
   config.group_count = options.groups;
   config.raft_listen =
       options.raft_listen.empty() ? config.peers.at(config.node_id) : options.raft_listen;

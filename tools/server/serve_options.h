@@ -18,6 +18,8 @@ struct ServeOptions {
   std::string data_dir;
   std::string cluster_id;
   std::string peers;
+  std::string peer_secret_file;
+  bool peer_plaintext_off_loopback = false;
   std::size_t groups = 1;
   std::string raft_listen;
   std::string s3_listen = "127.0.0.1:9000";

@@ -22,6 +22,22 @@ TEST(NodeConfigTest, TheDefaultsAreSound) {
   EXPECT_TRUE(valid.has_value()) << valid.error().message;
 }
 
+TEST(NodeConfigTest, PeersOnOtherMachinesTakeASecretOrAnExplicitWord) {
+  NodeConfig config = sound();
+  config.peers[NodeId(2)] = "10.0.0.2:1";
+  config.raft_listen = "10.0.0.1:1";
+  const auto refused = validate(config);
+  ASSERT_FALSE(refused.has_value());
+  for (const char* flag : {"--peer-secret-file", "--peer-plaintext-off-loopback"}) {
+    EXPECT_NE(refused.error().message.find(flag), std::string::npos) << refused.error().message;
+  }
+  NodeConfig with_secret = config;
+  with_secret.peer_secret = "sixteen octets and more";
+  EXPECT_TRUE(validate(with_secret).has_value());
+  config.peer_plaintext_off_loopback = true;
+  EXPECT_TRUE(validate(config).has_value());
+}
+
 TEST(NodeConfigTest, NonsenseIsRefusedByTheNameOfItsField) {
   const struct {
     const char* field;
@@ -29,6 +45,11 @@ TEST(NodeConfigTest, NonsenseIsRefusedByTheNameOfItsField) {
   } kCases[] = {
       {"cluster-id", [](NodeConfig& c) { c.cluster_id.clear(); }},
       {"peers", [](NodeConfig& c) { c.node_id = NodeId(2); }},
+      {"protocol-version-max", [](NodeConfig& c) { c.protocol_version_max = 0; }},
+      {"protocol-version-max", [](NodeConfig& c) { ++c.protocol_version_max; }},
+      {"peer-secret-file", [](NodeConfig& c) { c.peer_secret = "fifteen octets."; }},
+      {"raft-listen", [](NodeConfig& c) { c.raft_listen = "0.0.0.0:1"; }},
+      {"peers", [](NodeConfig& c) { c.peers[NodeId(2)] = "10.0.0.2:1"; }},
       {"groups", [](NodeConfig& c) { c.group_count = 0; }},
       {"groups", [](NodeConfig& c) { c.group_count = 1025; }},
       {"election-timeout-ms", [](NodeConfig& c) { c.heartbeat_interval = milliseconds(1001); }},

@@ -15,55 +15,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// --- frames ---
-
-TEST(FrameTest, AFrameIsReadBackWhereItEnds) {
-  Bytes stream;
-  append_frame(stream, FrameKind::request, "head", "body");
-  append_frame(stream, FrameKind::ping, {}, {});
-  std::size_t consumed = 0;
-  const auto first = parse_frame(stream, 1024, consumed);
-  ASSERT_TRUE(first.has_value() && first->has_value());
-  EXPECT_EQ((*first)->kind, FrameKind::request);
-  EXPECT_EQ((*first)->body, "headbody");
-  const auto second = parse_frame(BytesView(stream).substr(consumed), 1024, consumed);
-  ASSERT_TRUE(second.has_value() && second->has_value());
-  EXPECT_EQ((*second)->kind, FrameKind::ping);
-}
-
-TEST(FrameTest, ABeginningOfAFrameIsNotYetAFrame) {
-  Bytes frame;
-  append_frame(frame, FrameKind::reply, {}, "body");
-  for (std::size_t size = 0; size < frame.size(); ++size) {
-    std::size_t consumed = 0;
-    const auto parsed = parse_frame(BytesView(frame).substr(0, size), 1024, consumed);
-    ASSERT_TRUE(parsed.has_value());
-    EXPECT_FALSE(parsed->has_value());
-    EXPECT_EQ(consumed, 0u);
-  }
-}
-
-TEST(FrameTest, AFlippedOctetAnywhereIsNeverTakenForTheFrame) {
-  Bytes frame;
-  append_frame(frame, FrameKind::reply, {}, "body");
-  for (std::size_t at = 0; at < frame.size(); ++at) {
-    Bytes damaged = frame;
-    damaged[at] = static_cast<char>(damaged[at] ^ 1);
-    std::size_t consumed = 0;
-    const auto parsed = parse_frame(damaged, 1024, consumed);
-    EXPECT_FALSE(parsed.has_value() && parsed->has_value()) << "octet " << at;
-  }
-}
-
-TEST(FrameTest, ALengthBeyondTheLimitIsRefusedBeforeItsOctetsAreAwaited) {
-  Bytes stream;
-  append_u32(stream, 1 << 30);
-  append_u64(stream, 0);
-  std::size_t consumed = 0;
-  EXPECT_EQ(parse_frame(stream, 1024, consumed).error().code, ErrorCode::corrupt);
-}
-
 // --- connections ---
+
+AppendEntries beat(std::uint64_t term, std::uint64_t round) {
+  AppendEntries append;
+  append.term = Term(term);
+  append.round = Round(round);
+  return append;
+}
 
 struct Received {
   NodeId from;
@@ -99,18 +58,22 @@ class Endpoint : public TransportHandler {
 class TransportTest : public testing::Test {
  protected:
   TransportTest() : choices_(1), world_(choices_) {
-    for (std::size_t number = 1; number <= 2; ++number) add(number, "cluster");
+    for (std::size_t number = 1; number <= 2; ++number) add(number);
   }
   ~TransportTest() override {
     for (const auto& machine : world_.machines()) machine->kill();
   }
 
-  void add(std::size_t number, const std::string& cluster_id) {
-    sim::Machine& machine = world_.add_machine("n" + std::to_string(number));
-    machine.start([this, number, cluster_id](Env& env) {
-      TransportOptions options;
+  // `given` says what differs from the others.
+  void add(std::size_t number, const TransportOptions& given = {}) {
+    (void)world_.add_machine("n" + std::to_string(number));
+    start(number, given);
+  }
+  void start(std::size_t number, const TransportOptions& given) {
+    machine(number).start([this, number, given](Env& env) {
+      TransportOptions options = given;
       options.self = NodeId(number);
-      options.cluster_id = cluster_id;
+      options.cluster_id = "cluster";
       for (std::size_t peer = 1; peer <= 2; ++peer) {
         if (peer != number) options.peers[NodeId(peer)] = address(peer);
       }
@@ -250,35 +213,250 @@ TEST_F(TransportTest, ACallThatTakesTooLongTimesOut) {
   EXPECT_EQ(result->error().code, ErrorCode::timed_out);
 }
 
-TEST_F(TransportTest, APeerOfAnotherClusterIsRefused) {
-  machine(2).kill();
-  world_.run_for(1s);
-  machine(2).start([](Env& env) {
-    const auto connection = env.network.connect("n1:7000", Deadline::in(env.clock, 1s));
-    CHECK(connection.has_value());
-    Bytes hello;
-    append_u32(hello, kTransportVersion);
-    append_u64(hello, 2);
-    append_u64(hello, 22);
-    hello += "another";
-    Bytes frame;
-    append_frame(frame, FrameKind::hello, {}, hello);
-    CHECK((*connection)->write(frame, Deadline::in(env.clock, 1s)).has_value());
-    char answer[64];
-    const auto count = (*connection)->read(answer, Deadline::in(env.clock, 5s));
-    CHECK(!count.has_value() || *count == 0);  // Closed without a hello.
-    env.log.event("test", "refused");
+// --- versions, secrets, strangers ---
+
+class TermsTest : public TransportTest {
+ protected:
+  TermsTest() {
+    world_.trace().set_listener([this](const sim::TraceEvent& event) {
+      log_.push_back(std::string(event.detail));
+    });
+  }
+  ~TermsTest() override { world_.trace().set_listener({}); }
+
+  void restart(std::size_t number, const TransportOptions& given) {
+    machine(number).kill();
+    start(number, given);
+  }
+  static TransportOptions with_secret(const Bytes& secret) {
+    TransportOptions options;
+    options.secret = secret;
+    return options;
+  }
+  static TransportOptions up_to_version(std::uint32_t version) {
+    TransportOptions options;
+    options.version_max = version;
+    return options;
+  }
+  // How many lines of the logs hold the text.
+  std::size_t logged(const std::string& text) const {
+    std::size_t count = 0;
+    for (const std::string& line : log_) count += line.find(text) != std::string::npos;
+    return count;
+  }
+
+  std::vector<std::string> log_;
+};
+
+TEST_F(TermsTest, BothUseTheHighestVersionThatBothSpeak) {
+  ASSERT_TRUE(connect());
+  EXPECT_EQ(endpoint(1).transport.version_of(NodeId(2)), kProtocolVersionMax);
+  restart(2, up_to_version(1));
+  world_.run_for(100ms);
+  ASSERT_TRUE(connect());
+  EXPECT_EQ(endpoint(1).transport.version_of(NodeId(2)), 1U);
+  EXPECT_EQ(endpoint(2).transport.version_of(NodeId(1)), 1U);
+  machine(1).spawn("sender", [this](Env&) {
+    endpoint(1).transport.send(NodeId(2), GroupId(4),
+                               beat(1, 1));
   });
-  world_.run_for(3s);
-  EXPECT_FALSE(machine(2).is_running());  // It came to its end: it was refused.
+  world_.run_for(100ms);
+  ASSERT_EQ(endpoint(2).received.size(), 1U);  // In a frame that version 1 knows.
+  EXPECT_EQ(endpoint(2).received[0].group, GroupId(4));
+}
+
+TEST_F(TermsTest, AHeartbeatAndItsAnswerTravelInFramesOfMany) {
+  ASSERT_TRUE(connect());
+  machine(1).spawn("sender", [this](Env&) {
+    for (std::uint64_t group = 0; group < 100; ++group) {
+      endpoint(1).transport.send(NodeId(2), GroupId(group),
+                                 beat(1, group));
+    }
+  });
+  const auto bytes_before = world_.network().sent(machine(1), machine(2)).bytes;
+  world_.run_for(100ms);
+  ASSERT_EQ(endpoint(2).received.size(), 100U);
+  EXPECT_EQ(std::get<AppendEntries>(endpoint(2).received[99].message).round, Round(99));
+  EXPECT_LT(world_.network().sent(machine(1), machine(2)).bytes - bytes_before, 1000U);
+}
+
+TEST_F(TermsTest, NodesWithOneSecretFindEachOtherAndSealWhatTheySay) {
+  for (const std::size_t number : {1, 2}) restart(number, with_secret("sixteen octets and more"));
+  world_.run_for(100ms);
+  ASSERT_TRUE(connect());
+  for (int i = 0; i < 3; ++i) send(1, 2, GroupId(3));
+  send(2, 1, GroupId(0));
+  world_.run_for(10ms);
+  EXPECT_EQ(endpoint(2).received.size(), 3U);
+  EXPECT_EQ(endpoint(1).received.size(), 1U);
+}
+
+TEST_F(TermsTest, AnotherSecretIsRefusedByBothAndSaidOnce) {
+  restart(1, with_secret("sixteen octets and more"));
+  restart(2, with_secret("sixteen octets and other"));
+  world_.run_for(30s);  // Some hundred attempts.
+  EXPECT_FALSE(connected(1, 2) || connected(2, 1));
+  EXPECT_EQ(logged("n2 does not prove that it knows the cluster's secret"), 1U);
+  EXPECT_EQ(logged("n1 does not prove that it knows the cluster's secret"), 1U);
+}
+
+TEST_F(TermsTest, ASecretOnOneSideOnlyIsRefused) {
+  restart(2, with_secret("sixteen octets and more"));
+  world_.run_for(10s);
+  EXPECT_FALSE(connected(1, 2) || connected(2, 1));
+  EXPECT_EQ(logged("n1 has no cluster secret, and this node has one"), 1U);
+  EXPECT_EQ(logged("n2 has a cluster secret, and this node has none"), 1U);
+}
+
+// Somebody in the place of n2, which says what the test wants it to say.
+class StrangerTest : public TermsTest {
+ protected:
+  StrangerTest() {
+    machine(2).kill();
+    world_.run_for(1s);
+  }
+
+  static Hello hello_of_n2() {
+    return {.id = NodeId(2), .incarnation = Incarnation(22), .has_secret = false,
+            .nonce = Bytes(16, 'n'), .cluster_id = "cluster"};
+  }
+  // Answers whatever n1 dials with these octets; n1 sends `reply` after that.
+  void answer_with(const Bytes& octets) {
+    machine(2).start([octets, this](Env& env) {
+      const auto listener = env.network.listen(address(2));
+      CHECK(listener.has_value());
+      while (true) {
+        const auto connection = (*listener)->accept(Deadline::never());
+        if (!connection) continue;
+        const auto deadline = Deadline::in(env.clock, 2s);
+        (void)(*connection)->write(octets, deadline);
+        char chunk[256];
+        while (true) {
+          const auto count = (*connection)->read(chunk, deadline);
+          if (!count || *count == 0) break;
+        }
+        ++refusals_;
+      }
+    });
+    world_.run_for(1s);
+  }
+  static Bytes greeting(const Hello& hello) {
+    Bytes frame;
+    append_frame(frame, FrameKind::hello, {}, encode(hello));
+    return frame;
+  }
+
+  int refusals_ = 0;
+};
+
+TEST_F(StrangerTest, APeerOfTheRightNameIsSpokenTo) {
+  answer_with(greeting(hello_of_n2()));
+  EXPECT_TRUE(connected(1, 2));
+}
+
+TEST_F(StrangerTest, AnotherClusterOrNameIsRefused) {
+  Hello hello = hello_of_n2();
+  hello.cluster_id = "another";
+  answer_with(greeting(hello));
   EXPECT_FALSE(connected(1, 2));
+  EXPECT_EQ(logged("n2 belongs to cluster 'another', this is 'cluster'"), 1U);
+  machine(2).kill();
+  hello = hello_of_n2();
+  hello.id = NodeId(7);
+  answer_with(greeting(hello));
+  EXPECT_FALSE(connected(1, 2));
+  EXPECT_EQ(logged("expected n2, found n7"), 1U);
+  EXPECT_GT(refusals_, 1);
+}
+
+TEST_F(StrangerTest, NoCommonVersionIsRefusedNamingBoth) {
+  Hello hello = hello_of_n2();
+  hello.version_min = kProtocolVersionMax + 1;
+  hello.version_max = kProtocolVersionMax + 4;
+  answer_with(greeting(hello));
+  EXPECT_FALSE(connected(1, 2));
+  EXPECT_EQ(logged("n2 speaks versions " + std::to_string(kProtocolVersionMax + 1) + " to " +
+                   std::to_string(kProtocolVersionMax + 4) + " of the protocol, and this node 1 " +
+                   "to " + std::to_string(kProtocolVersionMax)),
+            1U);
+}
+
+TEST_F(StrangerTest, ANewerPeerMayAppendToItsHelloAndSendWhatMayBePassedOver) {
+  Hello hello = hello_of_n2();
+  hello.version_max = kProtocolVersionMax + 1;
+  Bytes octets;
+  append_frame(octets, FrameKind::hello, {}, encode(hello) + "what is to come");
+  append_frame(octets, static_cast<FrameKind>(kIgnorableKind), {}, "what is to come");
+  answer_with(octets);
+  EXPECT_TRUE(connected(1, 2));
+}
+
+TEST_F(StrangerTest, AKindOfFrameThatMayNotBePassedOverEndsTheSession) {
+  Bytes octets = greeting(hello_of_n2());
+  append_frame(octets, static_cast<FrameKind>(kIgnorableKind - 1), {}, "what is to come");
+  answer_with(octets);
+  EXPECT_FALSE(connected(1, 2));
+  EXPECT_EQ(logged("n2 sent a frame of kind 127"), 1U);
+}
+
+TEST_F(StrangerTest, AHelloCutShortOrWithAFlippedOctetIsRefused) {
+  const Bytes sound = greeting(hello_of_n2());
+  for (std::size_t at = 0; at < sound.size(); at += 7) {
+    Bytes damaged = sound;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+    answer_with(damaged);
+    EXPECT_FALSE(connected(1, 2)) << "octet " << at;
+    machine(2).kill();
+    answer_with(sound.substr(0, at));
+    EXPECT_FALSE(connected(1, 2)) << "cut at " << at;
+    machine(2).kill();
+  }
+}
+
+// Keeps what n2 said in a session with n1, and says it again to another n1.
+TEST_F(TermsTest, ASessionThatWasListenedToCannotBeSaidAgain) {
+  struct Ear : sim::NetworkTap {
+    void on_write(const sim::Machine& from, const sim::Machine& to, std::uint64_t,
+                  BytesView bytes) override {
+      if (from.name() == "n1" && to.name() == "n2") heard += bytes;
+    }
+    void on_read(const sim::Machine&, const sim::Machine&, std::uint64_t, BytesView) override {}
+    Bytes heard;
+  } ear;
+  world_.network().set_tap(&ear);
+  for (const std::size_t number : {1, 2}) restart(number, with_secret("sixteen octets and more"));
+  world_.run_for(100ms);
+  ASSERT_TRUE(connect());
+  send(1, 2, GroupId(3));
+  world_.run_for(100ms);
+  ASSERT_EQ(endpoint(2).received.size(), 1U);
+  endpoint(2).received.clear();
+  machine(1).kill();
+  world_.run_for(10s);
+  const Bytes heard = ear.heard;
+  machine(1).start([heard](Env& env) {
+    auto connection = env.network.connect(address(2), Deadline::in(env.clock, 1s));
+    CHECK(connection.has_value());
+    CHECK((*connection)->write(heard, Deadline::in(env.clock, 1s)).has_value());
+    char chunk[256];
+    while (true) {
+      const auto count = (*connection)->read(chunk, Deadline::in(env.clock, 30s));
+      if (!count || *count == 0) break;
+    }
+  });
+  world_.run_for(20s);
+  EXPECT_FALSE(machine(1).is_running());  // Its connection was closed.
+  EXPECT_TRUE(endpoint(2).received.empty());
+  EXPECT_FALSE(connected(2, 1));
+  EXPECT_EQ(logged("n1 does not prove that it knows the cluster's secret"), 1U);
+  world_.network().set_tap(nullptr);
 }
 
 // --- peers that come, move and go ---
 
 TEST_F(TransportTest, APeerNamedWhileItRunsIsDialledOrAccepted) {
   ASSERT_TRUE(connect());
-  add(3, "cluster");  // It was told of n1 and n2 at its start; they were not told of it.
+  add(3);  // It was told of n1 and n2 at its start; they were not told of it.
   world_.run_for(2s);
   EXPECT_FALSE(connected(1, 3) || connected(3, 1) || connected(3, 2));
   for (const std::size_t old : {1, 2}) set_peer(old, 3, address(3));
@@ -307,7 +485,7 @@ TEST_F(TransportTest, APeerWithANewAddressIsDialledThere) {
 }
 
 TEST_F(TransportTest, AForgottenPeerIsDisconnectedAndRefusedUntilItIsNamedAgain) {
-  add(3, "cluster");
+  add(3);
   for (const std::size_t old : {1, 2}) set_peer(old, 3, address(3));
   ASSERT_TRUE(world_.run_until([this] { return connected(1, 3) && connected(2, 3); },
                                world_.now() + 5s));
