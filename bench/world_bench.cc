@@ -60,7 +60,7 @@ void idle(int span_seconds) {
   NodeConfig config = scenarios::scenario_config(3, 1);
   config.heartbeat_interval = milliseconds(200);
   config.election_timeout = seconds(2);
-  scenarios::Cluster cluster(world, 3, config);
+  scenarios::Cluster cluster(world, config);
   cluster.start();
   world.run_for(seconds(10));
   const auto events = world.events().taken();

@@ -3,6 +3,7 @@
 #include "scenarios/canary.h"
 #include "scenarios/disk_storms.h"
 #include "scenarios/lost_disks.h"
+#include "scenarios/membership_storms.h"
 #include "scenarios/probe_bounds.h"
 #include "scenarios/storms.h"
 
@@ -12,6 +13,7 @@ const std::vector<Scenario>& all_scenarios() {
   static const std::vector<Scenario> scenarios = [] {
     std::vector<Scenario> all = storms();
     for (Scenario& scenario : disk_storms()) all.push_back(std::move(scenario));
+    for (Scenario& scenario : membership_storms()) all.push_back(std::move(scenario));
     all.push_back(lost_disks());
     all.push_back(probe_bounds());
     all.push_back(canary());

@@ -33,15 +33,14 @@ class Cluster::Observer : public raft::RaftObserver {
 
 Address Cluster::address(std::size_t node, int port) { return fmt::format("n{}:{}", node, port); }
 
-Cluster::Cluster(sim::World& world, std::size_t nodes, const NodeConfig& config,
-                 ApplyObserver* observer)
+Cluster::Cluster(sim::World& world, const NodeConfig& config, ApplyObserver* observer,
+                 std::size_t joiners)
     : world_(world), config_(config),
       console_(std::map<std::string, Bytes>{
           {"index.html", "<!doctype html><title>Keelson</title>"}}),
-      nodes_(nodes), start_failures_(nodes),
-      protocol_versions_(nodes, config.protocol_version_max) {
-  CHECK(nodes == config.peers.size());
-  for (std::size_t number = 1; number <= nodes; ++number) {
+      nodes_(config.peers.size() + joiners), start_failures_(nodes_.size()),
+      protocol_versions_(nodes_.size(), config.protocol_version_max) {
+  for (std::size_t number = 1; number <= nodes_.size(); ++number) {
     sim::Machine& machine = world_.add_machine(fmt::format("n{}", number));
     machines_.push_back(&machine);
     observers_.push_back(
@@ -69,6 +68,7 @@ void Cluster::start() {
       start_failures_[number - 1].clear();
       NodeConfig config = config_;
       config.node_id = NodeId(number);
+      config.peers.try_emplace(config.node_id, address(number, kRaftPort));
       config.protocol_version_max = protocol_versions_[number - 1];
       config.raft_listen = address(number, kRaftPort);
       config.s3_listen = address(number, kS3Port);

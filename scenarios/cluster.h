@@ -34,9 +34,11 @@ class ApplyObserver {
 
 class Cluster {
  public:
-  // Adds the machines n1, n2, ... to the world. `world` and `observer` (may be null) outlive it.
-  Cluster(sim::World& world, std::size_t nodes, const NodeConfig& config,
-          ApplyObserver* observer = nullptr);
+  // Adds the machines n1, n2, ... to the world: the founders, who are config.peers, and then
+  // `joiners`, who know of the founders and wait until an operator admits them; the founders learn
+  // of them from the log. `world` and `observer` (may be null) outlive it.
+  Cluster(sim::World& world, const NodeConfig& config, ApplyObserver* observer = nullptr,
+          std::size_t joiners = 0);
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;

@@ -22,17 +22,22 @@ std::string names_of(const std::set<NodeId>& nodes) {
   return text.empty() ? "nobody" : text;
 }
 
-}  // namespace
-
-bool is_quorum(const raft::Configuration& configuration, const std::set<NodeId>& nodes) {
+bool is_majority(const std::map<NodeId, raft::Member>& members, const std::set<NodeId>& nodes) {
   std::size_t voters = 0;
   std::size_t present = 0;
-  for (const auto& [id, member] : configuration.members) {
+  for (const auto& [id, member] : members) {
     if (!member.is_voter) continue;
     ++voters;
     if (nodes.contains(id)) ++present;
   }
   return 2 * present > voters;
+}
+
+}  // namespace
+
+bool is_quorum(const raft::Configuration& configuration, const std::set<NodeId>& nodes) {
+  return is_majority(configuration.members, nodes) &&
+         (configuration.outgoing.empty() || is_majority(configuration.outgoing, nodes));
 }
 
 // --- configurations ---
@@ -66,7 +71,7 @@ void QuorumChecks::on_durable_entry(NodeId node, GroupId id, const raft::Entry& 
   Election& election = group.elections[entry.term];
   election.in_force.try_emplace(node, in_force(group, member));
   judge_election(id, entry.term, election, now);
-  if (entry.kind == raft::EntryKind::configuration) {
+  if (raft::is_configuration(entry.kind)) {
     note_proposal(id, entry);
     member.in_log.insert_or_assign(entry.index, group.proposed[entry.index][entry.term]);
   }
@@ -97,7 +102,7 @@ void QuorumChecks::on_leader(NodeId node, GroupId id, raft::Term term, sim::True
 }
 
 void QuorumChecks::on_sent_entry(GroupId id, const raft::Entry& entry, sim::TrueTime now) {
-  if (entry.kind == raft::EntryKind::configuration) note_proposal(id, entry);
+  if (raft::is_configuration(entry.kind)) note_proposal(id, entry);
   judge_older_than(now);
 }
 
@@ -112,7 +117,7 @@ void QuorumChecks::note_proposal(GroupId id, const raft::Entry& entry) {
 
 void QuorumChecks::on_first_applied(GroupId id, const raft::Entry& entry, sim::TrueTime now) {
   Group& group = groups_[id];
-  if (entry.kind == raft::EntryKind::configuration) {
+  if (raft::is_configuration(entry.kind)) {
     note_proposal(id, entry);
     group.applied.insert_or_assign(entry.index, group.proposed[entry.index][entry.term]);
   }
@@ -172,6 +177,18 @@ void QuorumChecks::judge(const Commitment& commitment) {
                            to_string(commitment.group), names_of(commitment.holders),
                            raft::describe(commitment.configuration)),
                commitment.at);
+}
+
+bool QuorumChecks::could_decide(GroupId id, const std::set<NodeId>& nodes) const {
+  if (is_quorum(founders_, nodes)) return true;
+  const auto group = groups_.find(id);
+  if (group == groups_.end()) return false;
+  for (const auto& [index, by_term] : group->second.proposed) {
+    for (const auto& [term, configuration] : by_term) {
+      if (is_quorum(configuration, nodes)) return true;
+    }
+  }
+  return false;
 }
 
 std::set<NodeId> QuorumChecks::holders_of(GroupId id, const raft::Entry& entry) const {

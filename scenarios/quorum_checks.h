@@ -49,6 +49,9 @@ class QuorumChecks {
   // Whatever waits for more evidence is judged by what there is.
   void finish();
 
+  // Whether these nodes are a quorum of some configuration that the group has had.
+  bool could_decide(GroupId group, const std::set<NodeId>& nodes) const;
+
   // For the proof that it still looks.
   struct Seen {
     std::uint64_t elections = 0;

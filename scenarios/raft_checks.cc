@@ -219,20 +219,18 @@ void RaftChecks::on_durable_start(NodeId node, GroupId id, const raft::LogStart&
   member.durable_start = start;
 }
 
-bool RaftChecks::is_held_by_majority(GroupId id, const raft::LogStart& last) const {
-  std::size_t nodes = 0;
-  std::size_t holders = 0;
+bool RaftChecks::is_held_by_quorum(GroupId id, const raft::LogStart& last) const {
+  std::set<NodeId> holders;
   for (const auto& [key, member] : members_) {
     if (key.second != id) continue;
-    ++nodes;
     if (last.index <= member.durable_start.index) {
-      ++holders;
+      holders.insert(key.first);
     } else if (last.index <= member.durable_last()) {
       const std::uint64_t position = last.index.value - member.durable_start.index.value - 1;
-      if (member.durable_terms[position] == last.term) ++holders;
+      if (member.durable_terms[position] == last.term) holders.insert(key.first);
     }
   }
-  return 2 * holders > nodes;
+  return quorums_.could_decide(id, holders);
 }
 
 // Only what is committed may be forgotten, and only what is applied can be in a state.
@@ -246,7 +244,7 @@ void RaftChecks::check_was_applied(NodeId node, GroupId id, const raft::LogStart
           : nullptr;
   if (applied != nullptr && applied->term == last.term) return;
   // A node may have died after an entry had got into its state and before it could tell.
-  if (applied == nullptr && is_held_by_majority(id, last)) return;
+  if (applied == nullptr && is_held_by_quorum(id, last)) return;
   report_.fail("compaction", "not an applied entry",
                fmt::format("{} {} {} of {}, but {}", to_string(node), what,
                            entry_name(last.index, last.term), to_string(id),
@@ -320,7 +318,9 @@ void RaftChecks::on_state(NodeId node, GroupId id, raft::LogIndex index, std::ui
 
 void RaftChecks::on_restart(NodeId node) {
   for (auto& [key, member] : members_) {
-    if (key.first == node) member.has_restarted = true;
+    if (key.first != node) continue;
+    member.has_restarted = true;
+    member.promised_before_start = member.promised;
   }
 }
 
@@ -331,11 +331,11 @@ void RaftChecks::on_wiped(NodeId node) {
   }
 }
 
-std::size_t RaftChecks::holders_of(GroupId id, raft::Term term) const {
+bool RaftChecks::quorum_has_held(GroupId id, raft::Term term) const {
   const auto group = groups_.find(id);
-  if (group == groups_.end()) return 0;
+  if (group == groups_.end()) return false;
   const auto holders = group->second.holders.find(term);
-  return holders == group->second.holders.end() ? 0 : holders->second.size();
+  return holders != group->second.holders.end() && quorums_.could_decide(id, holders->second);
 }
 
 raft::LogIndex RaftChecks::highest_applied(GroupId id) const {
@@ -374,14 +374,17 @@ void RaftChecks::note_vote(NodeId voter, GroupId id, raft::Term term, NodeId can
 
 void RaftChecks::note_promise(NodeId node, NodeId to, GroupId id, raft::Term term,
                               const char* what, sim::TrueTime now) {
-  raft::Term& promised = members_[{node, id}].promised[to];
-  if (term < promised) {
+  Member& member = members_[{node, id}];
+  const raft::Term before = member.promised_before_start[to];
+  if (term < before) {
     report_.fail("vote", "promise in an older term",
-                 fmt::format("{} told {} that it {} in term {} of {} after promising it term {}",
+                 fmt::format("{} told {} that it {} in term {} of {}; before its restart it had "
+                             "promised it term {}",
                              to_string(node), to_string(to), what, term.value, to_string(id),
-                             promised.value),
+                             before.value),
                  now);
   }
+  raft::Term& promised = member.promised[to];
   promised = std::max(promised, term);
 }
 

@@ -6,7 +6,7 @@
 //
 //   election safety        at most one leader a term and group
 //   vote                   a node gives at most one vote a term, and sends a peer no vote and no
-//                          acknowledgement in an older term than before, restarts or not
+//                          acknowledgement in an older term than before it was restarted
 //   durable promise        a vote, an acknowledged entry (the leader's own, not one that it
 //                          replaces) and their term were durable before they were sent, and so was
 //                          a leader's vote for itself
@@ -103,8 +103,8 @@ class RaftChecks {
   // Judges what waits for more evidence.
   void finish() { quorums_.finish(); }
   const QuorumChecks::Seen& seen_quorums() const { return quorums_.seen(); }
-  // How many nodes have ever made an entry of this term durable.
-  std::size_t holders_of(GroupId group, raft::Term term) const;
+  // Whether those who have ever made an entry of this term durable are a quorum.
+  bool quorum_has_held(GroupId group, raft::Term term) const;
   // The highest index that some node has applied.
   raft::LogIndex highest_applied(GroupId group) const;
 
@@ -136,9 +136,9 @@ class RaftChecks {
   // One node's part in one group.
   struct Member {
     std::map<raft::Term, NodeId> votes;  // Sent, made durable, or implied by leading.
-    // The highest term of a vote or acknowledgement sent, by peer: what waits for one connection
-    // may be overtaken by what goes over another.
-    std::map<NodeId, raft::Term> promised;
+    // The highest term of a vote or acknowledgement sent, by peer; and when the node last started:
+    // what waits to be sent may be overtaken by what is more urgent, but dies with its process.
+    std::map<NodeId, raft::Term> promised, promised_before_start;
     raft::HardState durable;
     // The furthest that it has acknowledged in a term: within that term it keeps that.
     raft::Term acknowledged_in;
@@ -166,7 +166,7 @@ class RaftChecks {
   void note_entry(Group& group, GroupId id, NodeId node, raft::LogIndex index, raft::Term term,
                   std::optional<std::uint64_t> hash, std::optional<raft::Term> previous_term,
                   sim::TrueTime now);
-  bool is_held_by_majority(GroupId group, const raft::LogStart& last) const;
+  bool is_held_by_quorum(GroupId group, const raft::LogStart& last) const;
   void check_was_applied(NodeId node, GroupId group, const raft::LogStart& last, const char* what,
                          sim::TrueTime now);
   void check_leader_has(const Group& group, GroupId id, NodeId leader, raft::Term leader_term,

@@ -31,7 +31,8 @@ Storm::Storm(RunContext& context, StormOptions options)
     : context_(context), options_(std::move(options)),
       chance_(context.choices.stream("storm/knobs")), config_(draw_config()),
       raft_checks_(context.report) {
-  cluster_ = std::make_unique<Cluster>(context_.world, config_.peers.size(), config_, this);
+  draw_operations();
+  cluster_ = std::make_unique<Cluster>(context_.world, config_, this, options_.joiners);
   for (std::size_t i = 0; i < cluster_->size(); ++i) {
     core_.push_back(i);
     // A rolling upgrade that has come so far.
@@ -41,6 +42,10 @@ Storm::Storm(RunContext& context, StormOptions options)
   wire_tap_ = std::make_unique<WireTap>(context_.world, GroupId(0), raft_checks_, claim_,
                                         context_.report);
   add_oracles();
+  if (config_.lease > Duration::zero() && !options_.broken_clocks) {
+    lease_checks_ = std::make_unique<LeaseChecks>(context_.world, *cluster_, config_.group_count,
+                                                  context_.report);
+  }
   judge_ = &context_.world.add_machine("judge");
   S3WorkloadOptions s3_options;
   s3_options.nodes = cluster_->size();
@@ -53,6 +58,10 @@ Storm::Storm(RunContext& context, StormOptions options)
   s3_ = std::make_unique<S3Workload>(context_.world, s3_options, context_.report);
 
   nemesis_ = std::make_unique<Nemesis>(context_.world, nemesis_targets(), draw_plan());
+  if (options_.operations) {
+    operator_ = std::make_unique<Operator>(context_.world, *cluster_, *options_.operations,
+                                           context_.report);
+  }
 
   ProbeWorkloadOptions probe_options;
   probe_options.nodes = cluster_->size();
@@ -98,6 +107,20 @@ Storm::~Storm() {
   stop_machines(context_.world);
   context_.world.network().set_tap(nullptr);
   for (sim::Machine* const machine : cluster_->machines()) machine->disk().set_tap(nullptr);
+}
+
+void Storm::draw_operations() {
+  if (!options_.operations) return;
+  if (!chance_.chance(options_.operations_per_thousand * 1000)) {
+    options_.operations.reset();
+    options_.joiners = 0;
+    return;
+  }
+  options_.operations->groups = config_.group_count;
+  for (const FaultKind kind :
+       {FaultKind::rot, FaultKind::misdirected_write, FaultKind::wiped_disk}) {
+    options_.profile.set(kind, 0);
+  }
 }
 
 // Swarm: each run has a cluster of its own shape, with limits small enough to be met.
@@ -154,7 +177,7 @@ void Storm::add_oracles() {
   for (const auto& [id, address] : config_.peers) founders.members[id] = {};
   raft_checks_.set_founders(std::move(founders));
   claim_.demand_own_entry([this](raft::Term term) {
-    return raft_checks_.holders_of(GroupId(0), term) > cluster_->size() / 2;
+    return raft_checks_.quorum_has_held(GroupId(0), term);
   });
   for (std::size_t number = 1; number <= cluster_->size(); ++number) {
     sim::Machine& machine = cluster_->machine(number);
@@ -243,6 +266,7 @@ void Storm::run() {
   rage();
   if (context_.report.failed()) return;
   heal();
+  if (operator_ && !settle_membership()) return;
   demand_progress();
   if (context_.report.failed()) return;
   stop_orderly();
@@ -264,6 +288,8 @@ bool Storm::set_up() {
 
 void Storm::rage() {
   nemesis_->start();
+  if (lease_checks_) lease_checks_->start();
+  if (operator_) operator_->start();
   rage_ends_ = context_.world.now() + options_.safety_span;
   if (options_.strike_leaders_per_thousand > 0) watch_for_leaders();
   context_.run_until(rage_ends_);
@@ -320,8 +346,11 @@ void Storm::stop_clock_of_leader(std::size_t leader) {
 
 void Storm::heal() {
   s3_->stop();
-  // A node that was harmed cannot stand in for one that is dead.
-  if (chance_.chance(500'000) && nemesis_->budget().harmed_count() == 0) {
+  if (operator_) operator_->stop();
+  // A node that was harmed cannot stand in for one that is dead, and who is a majority is another
+  // question when members change.
+  const bool may_leave_dead = !operator_ && nemesis_->budget().harmed_count() == 0;
+  if (chance_.chance(500'000) && may_leave_dead) {
     // The rest is dead for good: a majority must do without it.
     const std::size_t majority = core_.size() / 2 + 1;
     const std::size_t first = chance_.choose(core_.size());
@@ -333,6 +362,22 @@ void Storm::heal() {
     nemesis_->heal_everything();
   }
   context_.world.trace().note(fmt::format("healed; {} nodes must serve", core_.size()));
+}
+
+bool Storm::settle_membership() {
+  operator_->settle();
+  const auto limit = context_.world.now() + options_.liveness_bound;
+  const bool is_settled = context_.run_until([this] { return operator_->is_settled(); }, limit);
+  if (!is_settled && !context_.report.failed()) {
+    context_.report.fail("liveness", "membership",
+                         fmt::format("{} after faults ended the groups do not have one membership",
+                                     say(options_.liveness_bound)),
+                         context_.world.now());
+  }
+  if (!is_settled) return false;
+  core_.clear();
+  for (const NodeId voter : operator_->voters()) core_.push_back(voter.value - 1);
+  return true;
 }
 
 // One node of the core answers 200, on all listeners, the others 503, and a write sent to it
@@ -472,6 +517,9 @@ void Storm::stop_orderly() {
     machine.set_on_ended([&, position](sim::EndReason reason, const std::string& why) {
       --running;
       if (reason == sim::EndReason::returned && why.empty()) return;
+      // Rot may be found as late as this.
+      const bool is_harmed = cluster_->machine(position + 1).disk().is_harmed();
+      if (is_harmed && reason == sim::EndReason::fail_stopped) return;
       context_.report.fail("orderly stop", "left over",
                            fmt::format("n{} {} when told to stop: {}", position + 1,
                                        name_of(reason), why),
@@ -505,6 +553,7 @@ void Storm::check() {
   context_.report.count("snapshots installed", raft_checks_.seen().installed);
   context_.report.count("states compared", raft_checks_.seen().states_compared);
   const QuorumChecks::Seen& quorums = raft_checks_.seen_quorums();
+  if (lease_checks_) context_.report.count("leases seen", lease_checks_->seen());
   context_.report.count("quorums recomputed", quorums.elections + quorums.commits);
   // The oracles must have looked: a run in which they saw nothing proves nothing.
   if (wire_tap_->raft_messages() == 0 || raft_checks_.seen().durable_records == 0 ||

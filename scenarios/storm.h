@@ -11,8 +11,10 @@
 
 #include "scenarios/cluster.h"
 #include "scenarios/fault_plan.h"
+#include "scenarios/lease_checks.h"
 #include "scenarios/log_tap.h"
 #include "scenarios/nemesis.h"
+#include "scenarios/operator.h"
 #include "scenarios/probe_claim.h"
 #include "scenarios/probe_workload.h"
 #include "scenarios/raft_checks.h"
@@ -37,6 +39,12 @@ struct StormOptions {
   // first heard: leaders that come and go leave the logs apart. With broken clocks its clock stops
   // while it is isolated.
   std::uint32_t strike_leaders_per_thousand = 0;
+  // An operator who changes the membership and transfers leadership, in this share of the runs,
+  // with nodes that may join. What is durable is not harmed in such a run: how much harm a cluster
+  // survives is another question while its majorities change.
+  std::optional<OperatorOptions> operations = {};
+  std::uint32_t operations_per_thousand = 1000;
+  std::size_t joiners = 0;
   bool probes = true;
   Duration probe_interval = std::chrono::milliseconds(100);
   std::size_t s3_clients = 2;
@@ -62,6 +70,9 @@ class Storm : public ApplyObserver {
   bool set_up();
   void rage();
   void heal();
+  // Every group gets the membership of the default group, whose voters are the core then. False if
+  // that takes too long.
+  bool settle_membership();
   // Demands progress of the healed core. REQUIRES: heal() was called.
   void demand_progress();
   void stop_orderly();
@@ -81,6 +92,7 @@ class Storm : public ApplyObserver {
                     const raft::StateLabel& label) override;
   void on_state(const sim::Machine& machine, GroupId group, raft::LogIndex index,
                 std::uint64_t digest) override;
+  void draw_operations();
   NodeConfig draw_config();
   FaultPlan draw_plan();
   void add_oracles();
@@ -105,9 +117,11 @@ class Storm : public ApplyObserver {
   std::unique_ptr<WireTap> wire_tap_;
   std::vector<std::unique_ptr<LogTap>> log_taps_;
   std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<LeaseChecks> lease_checks_;  // Null without leases, or with broken clocks.
   std::unique_ptr<Nemesis> nemesis_;
   std::unique_ptr<ProbeWorkload> probes_;
   std::unique_ptr<S3Workload> s3_;
+  std::unique_ptr<Operator> operator_;  // Null without operations.
   sim::Machine* judge_ = nullptr;     // A client machine of the liveness phase.
   // The latest configuration of each group that was applied, and by how many nodes.
   struct Committed {

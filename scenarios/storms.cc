@@ -18,12 +18,19 @@ FaultProfile whole_fault_model() {
 }
 
 void leader_probe(RunContext& context) {
-  run_storm(context, {.profile = whole_fault_model(), .probe_interval = milliseconds(60)});
+  run_storm(context, {.profile = whole_fault_model(),
+                      .operations = OperatorOptions{},
+                      .operations_per_thousand = 400,
+                      .joiners = 1,
+                      .probe_interval = milliseconds(60)});
 }
 
 void default_group(RunContext& context) {
   run_storm(context, {.groups = 3,
                       .profile = whole_fault_model(),
+                      .operations = OperatorOptions{.transfers_per_thousand = 600},
+                      .operations_per_thousand = 400,
+                      .joiners = 1,
                       .probe_interval = milliseconds(60)});
 }
 

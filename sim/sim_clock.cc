@@ -36,7 +36,7 @@ std::int64_t SimClock::oscillator() const {
 
 Instant SimClock::now() const {
   if (pending_ != 0) [[unlikely]] note_effects(origin | drift | frozen);
-  return {oscillator() + origin_};
+  return reading();
 }
 
 std::int64_t SimClock::wall_ms() const {

@@ -27,6 +27,10 @@ class SimClock : public Clock {
   Instant now() const override;
   std::int64_t wall_ms() const override;
 
+  // What now() says, for oracles: nothing of the machine has read it, so no disturbance has had an
+  // effect by it.
+  Instant reading() const { return {oscillator() + origin_}; }
+
   // The first true time, not before the present, at which now() >= instant if nothing disturbs the
   // clock until then; TrueTime::end() when that is beyond the end of time. A timer armed for it
   // never fires early by this clock.

@@ -94,10 +94,6 @@ struct TimeoutNow {
 using Message = std::variant<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                              InstallSnapshot, InstallSnapshotReply, TimeoutNow>;
 
-// The first version of the protocol between nodes (transport.h) that knows of joint configurations
-// and TimeoutNow: what a peer of an older one could not read is not sent to it.
-constexpr std::uint32_t kVersionOfMembership = 3;
-
 Term term_of(const Message& message);
 // Whether it answers another, and may be counted for a majority.
 bool is_reply(const Message& message);

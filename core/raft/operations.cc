@@ -2,6 +2,7 @@
 // Tested by tests/core/node/membership_test.cc and tests/core/node/transfer_test.cc.
 #include <fmt/format.h>
 
+#include "core/raft/protocol_version.h"
 #include "core/raft/raft_node_state.h"
 
 namespace keelson::raft {

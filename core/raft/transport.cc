@@ -32,10 +32,8 @@ struct Transport::Peer {
       : id(peer_id), address(std::move(peer_address)), address_changed(scheduler),
         outgoing_changed(scheduler), session(scheduler) {}
 
-  bool is_known() const { return !address.empty(); }
-
   const NodeId id;
-  Address address;  // Empty when it is forgotten.
+  Address address;  // Empty while no configuration names it: it may dial, and is not dialled.
   WaitQueue address_changed;
   // The session in use; a newer one takes its place. Null when not connected.
   Connection* connection = nullptr;
@@ -44,7 +42,7 @@ struct Transport::Peer {
   std::uint64_t session_number = 0;  // Counts connections used.
   Outbox outgoing;  // Not yet handed to the connection.
   WaitQueue outgoing_changed;
-  TaskGroup session;  // The fibers of an accepted connection; empty when this node dials.
+  TaskGroup session;  // The fiber of an accepted connection.
 };
 
 struct Transport::PendingCall {
@@ -83,7 +81,6 @@ Result<void> Transport::start(const Address& listen_address) {
 }
 
 void Transport::start_dialling(Peer& peer) {
-  if (peer.id < options_.self) return;
   fibers_.spawn("peer dialler", [this, &peer] { dial_loop(peer); });
 }
 
@@ -96,7 +93,7 @@ void Transport::stop() {
 
 Transport::Peer* Transport::find(NodeId id) const {
   const auto found = peers_.find(id);
-  return found == peers_.end() || !found->second->is_known() ? nullptr : found->second.get();
+  return found == peers_.end() ? nullptr : found->second.get();
 }
 
 bool Transport::is_connected(NodeId id) const {
@@ -113,25 +110,32 @@ std::optional<std::uint32_t> Transport::version_of(NodeId id) const {
 void Transport::set_peer(NodeId id, const Address& address) {
   CHECK(!address.empty());
   if (id == options_.self) return;
+  Peer& peer = find_or_add(id);
+  if (peer.address == address) return;
+  const bool has_moved = !peer.address.empty();
+  if (has_moved) {
+    env_.log.event("transport", fmt::format("{} is at {} now", to_string(id), address));
+  }
+  peer.address = address;
+  peer.address_changed.notify_all();
+  // A peer that moved and dials ends the older connection itself, by dialling again.
+  if (has_moved && options_.self < id && peer.connection != nullptr) peer.connection->reset();
+}
+
+Transport::Peer& Transport::find_or_add(NodeId id) {
   auto& peer = peers_[id];
   if (peer == nullptr) {
-    peer = std::make_unique<Peer>(env_.scheduler, id, address);
+    peer = std::make_unique<Peer>(env_.scheduler, id, Address());
     if (listener_ != nullptr) start_dialling(*peer);
-    return;
   }
-  if (peer->address == address) return;
-  env_.log.event("transport", fmt::format("{} is at {} now", to_string(id), address));
-  peer->address = address;
-  peer->address_changed.notify_all();
-  // A peer that moved and dials ends the older connection itself, by dialling again.
-  if (options_.self < id && peer->connection != nullptr) peer->connection->reset();
+  return *peer;
 }
 
 void Transport::forget_peer(NodeId id) {
   const auto named = options_.peers.find(id);
   if (named != options_.peers.end()) return set_peer(id, named->second);
   Peer* const peer = find(id);
-  if (peer == nullptr) return;
+  if (peer == nullptr || peer->address.empty()) return;
   env_.log.event("transport", fmt::format("{} is a peer no more", to_string(id)));
   peer->address.clear();
   if (peer->connection != nullptr) peer->connection->reset();
@@ -203,12 +207,16 @@ Hello Transport::make_hello() {
 }
 
 Result<void> Transport::check_dialling_peer(NodeId id) const {
-  if (find(id) == nullptr) {
-    return Error{ErrorCode::invalid_argument, fmt::format("{} is not a peer", to_string(id))};
+  if (id == options_.self) {
+    return Error{ErrorCode::invalid_argument, fmt::format("{} is this node", to_string(id))};
   }
-  if (options_.self < id) {
+  const Peer* const peer = find(id);
+  if (peer == nullptr && peers_.size() >= options_.peers_max) {
     return Error{ErrorCode::invalid_argument,
-                 fmt::format("{} dialled, though it must be dialled", to_string(id))};
+                 fmt::format("{} is no peer, and too many nodes are known", to_string(id))};
+  }
+  if (peer != nullptr && peer->connection != nullptr && options_.self < id) {
+    return Error{ErrorCode::unavailable, fmt::format("{} is connected", to_string(id))};
   }
   return {};
 }
@@ -222,23 +230,30 @@ void Transport::greet(std::unique_ptr<Connection> connection) {
     refusals_.refused("refuses a peer: " + session.error().message);
     return;
   }
-  Peer* const peer = find(session->peer);
-  if (peer == nullptr) return;  // Forgotten meanwhile.
+  Peer& peer = find_or_add(session->peer);
   // The peer dialled again, so it has given the older connection up.
-  peer->session.stop();
-  peer->session.spawn("peer session", [this, peer, session = *std::move(session)]() mutable {
-    run_session(*peer, std::move(session));
+  peer.session.stop();
+  peer.session.spawn("peer session", [this, &peer, session = *std::move(session)]() mutable {
+    run_session(peer, std::move(session));
   });
 }
 
+// The node with the larger id gives the other one time to dial. It must not wait for ever: the
+// other may not know of it, if it was no member when this one became one.
+
 void Transport::dial_loop(Peer& peer) {
+  const bool is_first_to_dial = options_.self < peer.id;
+  bool was_connected = true;
   while (true) {
-    if (peer.is_known()) {
-      dial(peer);
-      (void)peer.address_changed.wait(Deadline::in(env_.clock, options_.redial_interval));
-    } else {
+    if (peer.address.empty()) {
       (void)peer.address_changed.wait(Deadline::never());
+      continue;
     }
+    const bool is_connected = peer.connection != nullptr;
+    if (!is_connected && (is_first_to_dial || !was_connected)) dial(peer);
+    was_connected = is_connected;
+    (void)peer.address_changed.wait(Deadline::in(
+        env_.clock, is_first_to_dial ? options_.redial_interval : options_.idle_timeout));
   }
 }
 
@@ -260,7 +275,8 @@ void Transport::dial(Peer& peer) {
                                   session.error().message));
     return;
   }
-  if (peer.address == address) run_session(peer, *std::move(session));
+  // It may have moved meanwhile, or have dialled.
+  if (peer.address == address && peer.connection == nullptr) run_session(peer, *std::move(session));
 }
 
 void Transport::run_session(Peer& peer, Session session) {
@@ -270,6 +286,7 @@ void Transport::run_session(Peer& peer, Session session) {
     Peer& peer;
     Connection& connection;
     InUse(Transport& t, Peer& p, Connection& c) : transport(t), peer(p), connection(c) {
+      if (peer.connection != nullptr) peer.connection->reset();  // Both have dialled.
       peer.outgoing.clear();
       peer.connection = &connection;
       ++peer.session_number;

@@ -1,6 +1,6 @@
 // Transport: one connection to each peer, shared by all Raft groups and by forwarded requests.
 //
-// Of two nodes the one with the smaller id dials. Peers are those named at start and those that
+// Of two nodes the one with the smaller id dials, or the other if it does not in time. Peers are those named at start and those that
 // configurations name while it runs (set_peer). A session begins with a handshake (handshake.h) and
 // is given up when nothing was heard for `idle_timeout`; each side pings when it has nothing else to
 // say. Raft messages are sent if they can be and dropped if they cannot: Raft repeats what matters.
@@ -38,6 +38,7 @@ struct TransportOptions {
   std::size_t outgoing_bytes_max = 32 << 20;  // Queued to one peer; beyond, messages are dropped.
   std::size_t greetings_max = 64;           // Connections that have not said who they are.
   std::size_t incoming_calls_max = 256;       // Served at once; beyond, refused.
+  std::size_t peers_max = 1000;               // Nodes of the cluster that have ever been known.
 };
 
 // What arrives. Both are called on the transport's fibers.
@@ -95,8 +96,9 @@ class Transport : public MessageSender {
   Hello make_hello();
   Result<void> check_dialling_peer(NodeId id) const;
   void start_dialling(Peer& peer);
-  // Nothing when it is not known (any more).
+  // Nothing when it was never heard of.
   Peer* find(NodeId id) const;
+  Peer& find_or_add(NodeId id);
 
   Env& env_;
   const TransportOptions options_;

@@ -180,7 +180,7 @@ class Story : ApplyObserver {
 
   sim::Choices choices_;
   sim::World world_;
-  Cluster cluster_{world_, 3, config(), this};
+  Cluster cluster_{world_, config(), this};
   WireTap wire_{world_, kDefault, raft_, claim_, report_};
   std::vector<std::unique_ptr<LogTap>> logs_;
   std::unique_ptr<Nemesis> nemesis_;

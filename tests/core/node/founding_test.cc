@@ -332,7 +332,7 @@ TEST_F(ConvenerTest, AnAnswerThatIsNoneCountsAsSilence) {
 TEST(NodeWithoutAClusterTest, AnOrderlyStopWhileItWaitsIsPromptAndNoFailure) {
   sim::Choices choices(1);
   sim::World world(choices);
-  scenarios::Cluster cluster(world, 3, scenarios::scenario_config(3, 1));
+  scenarios::Cluster cluster(world, scenarios::scenario_config(3, 1));
   sim::Machine& machine = cluster.machine(1);
   std::optional<Result<void>> ended;
   std::optional<sim::EndReason> reason;

@@ -16,7 +16,7 @@ namespace keelson {
 class WorldOfNodes {
  public:
   explicit WorldOfNodes(std::size_t nodes = 3, std::size_t groups = 1)
-      : choices_(1), world_(choices_), cluster_(world_, nodes,
+      : choices_(1), world_(choices_), cluster_(world_,
                                                 scenarios::scenario_config(nodes, groups)) {
     cluster_.start();
   }
