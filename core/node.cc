@@ -48,8 +48,8 @@ Result<void> validate_sizes(const NodeConfig& config) {
 Result<void> validate_unprotected(std::string_view field, const Address& address) {
   TRY(const HostAndPort parts, split_address(address));
   if (is_loopback(parts)) return {};
-  return wrong(field, fmt::format("{} is not on loopback, and nothing would protect what peers say: "
-                                  "give --peer-secret-file, or accept that by "
+  return wrong(field, fmt::format("{} is not on loopback, and nothing would protect what peers "
+                                  "say: give --peer-secret-file, or accept that by "
                                   "--peer-plaintext-off-loopback",
                                   address));
 }

@@ -1,6 +1,6 @@
 // Heartbeats of many groups in one frame. A node of a hundred groups says a hundred times in each
-// interval that nothing is new; this says it in one frame and some fifteen octets a group, each with
-// its own term, round and indexes, so that nothing of Raft's is shared between groups.
+// interval that nothing is new; this says it in one frame and some fifteen octets a group, each
+// with its own term, round and indexes, so that nothing of Raft's is shared between groups.
 //
 //   body   := beat*
 //   beat   := group tag:u8 term index index_term round [commit]      integers as LEB128

@@ -1,5 +1,5 @@
-// Versions of what nodes say to each other. Each hello (handshake.h) names the lowest and the highest
-// that its node speaks, and both sides use the highest they have in common.
+// Versions of what nodes say to each other. Each hello (handshake.h) names the lowest and the
+// highest that its node speaks, and both sides use the highest they have in common.
 //
 //   1   the first: a frame for each Raft message.
 //   2   heartbeats and their answers of many groups in one frame (heartbeats.h).
