@@ -66,6 +66,24 @@ void rolling_restart(RunContext& context) {
   run_storm(context, {.profile = profile});
 }
 
+// A rolling upgrade, and one that is taken back, while members change and leadership is handed over:
+// what an old node could not read is not sent to it.
+void mixed_version(RunContext& context) {
+  FaultProfile profile;
+  profile.none()
+      .set(FaultKind::stop, 900)
+      .set(FaultKind::kill, 700)
+      .set(FaultKind::crash, 500)
+      .set(FaultKind::isolate, 300);
+  profile.leader_aim_per_thousand = 500;
+  profile.may_be_calm = false;
+  run_storm(context, {.profile = profile,
+                      .operations = OperatorOptions{.interval = milliseconds(100),
+                                                    .transfers_per_thousand = 300},
+                      .joiners = 2,
+                      .versions_change = true});
+}
+
 // The links of one node go one by one and come back in another order.
 void swizzle(RunContext& context) {
   FaultProfile profile;
@@ -118,6 +136,11 @@ std::vector<Scenario> membership_storms() {
                   "are red from the moment they are told to stop.",
        .must_reach = {"kv: forwarded to the leader"},
        .run = rolling_restart},
+      {.name = "mixed_version",
+       .promise = "Nodes of different versions make one cluster, in which nothing is said that one "
+                  "of them could not read.",
+       .must_reach = {"operator: leadership handed over", "operator: learner promoted"},
+       .run = mixed_version},
       {.name = "swizzle",
        .promise = "Links that go one by one and come back in another order break no promise.",
        .must_reach = {"raft: leader stepped down without quorum"},

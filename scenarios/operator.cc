@@ -46,8 +46,8 @@ std::string_view name_of(const raft::ConfigurationChange& change) {
 }  // namespace
 
 Operator::Operator(sim::World& world, Cluster& cluster, const OperatorOptions& options,
-                   Report& report)
-    : world_(world), cluster_(cluster), options_(options), report_(report),
+                   ProbeClaim& claim, Report& report)
+    : world_(world), cluster_(cluster), options_(options), claim_(claim), report_(report),
       chance_(world.choices().stream("operator")) {}
 
 void Operator::start() {
@@ -96,8 +96,14 @@ void Operator::transfer(Node& leader, GroupId group) {
                                   target ? to_string(*target) : "whoever is most caught up"));
   cluster_.machine(leader.config().node_id.value)
       .spawn("operator", [this, &leader, group, target](Env& env) {
+        const NodeId node = leader.config().node_id;
+        // Probes speak of the default group. While one transfer is under way another is refused.
+        const bool turns_probes_red =
+            group == GroupId(0) && !leader.raft().is_transferring(group);
+        if (turns_probes_red) claim_.handing_over(node, world_.now());
         const auto done = leader.raft().transfer_leadership(group, target,
                                                             Deadline::in(env.clock, kPatience));
+        if (turns_probes_red) claim_.handed_over(node);
         if (done) report_.reached("operator: leadership handed over");
       });
 }

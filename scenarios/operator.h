@@ -12,6 +12,7 @@
 
 #include "core/raft/raft_node.h"
 #include "scenarios/cluster.h"
+#include "scenarios/probe_claim.h"
 #include "scenarios/report.h"
 #include "sim/choices.h"
 #include "sim/world.h"
@@ -33,7 +34,8 @@ struct OperatorOptions {
 class Operator {
  public:
   // The arguments outlive the operator, which must outlive the cluster's processes.
-  Operator(sim::World& world, Cluster& cluster, const OperatorOptions& options, Report& report);
+  Operator(sim::World& world, Cluster& cluster, const OperatorOptions& options, ProbeClaim& claim,
+           Report& report);
 
   void start();
   // Begins nothing more, except to settle.
@@ -63,6 +65,7 @@ class Operator {
   sim::World& world_;
   Cluster& cluster_;
   const OperatorOptions options_;
+  ProbeClaim& claim_;
   Report& report_;
   sim::ChoiceStream& chance_;
   bool is_stopped_ = false;

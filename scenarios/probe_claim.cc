@@ -49,6 +49,11 @@ std::optional<std::string> ProbeClaim::judge(const ProbeObservation& probe) {
       told != told_to_stop_.end() && told->second < probe.start) {
     return fmt::format("{}, but it had been told to stop at {}", answered, say(told->second));
   }
+  if (const auto begun = handing_over_.find(probe.node);
+      begun != handing_over_.end() && begun->second < probe.start) {
+    return fmt::format("{}, but it has been handing its leadership over since {}", answered,
+                       say(begun->second));
+  }
   if (!had_own_entry(probe)) {
     return fmt::format("{}, but no majority held an entry of its term {}", answered, own->value);
   }

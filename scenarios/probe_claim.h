@@ -47,6 +47,11 @@ class ProbeClaim {
   void told_to_stop(NodeId node, sim::TrueTime now) { told_to_stop_.try_emplace(node, now); }
   void started_again(NodeId node) { told_to_stop_.erase(node); }
 
+  // `node` was asked to hand its leadership over, and has not yet said how that ended: no probe that
+  // starts meanwhile may be answered 200 before it has. One at a time of each node counts.
+  void handing_over(NodeId node, sim::TrueTime now) { handing_over_.try_emplace(node, now); }
+  void handed_over(NodeId node) { handing_over_.erase(node); }
+
   // Says of a term whether an entry of it is durable on a majority, without which its leader does
   // not know what is committed. Once this is set, a 200 without such an entry breaks the claim.
   void demand_own_entry(std::function<bool(raft::Term)> is_established) {
@@ -55,7 +60,7 @@ class ProbeClaim {
 
   // A sentence if `probe` breaks the claim: it was answered 200 although the node never led by its
   // end, or although another node had led a higher term since before its start; or it had been told
-  // to stop; or it had not committed an entry of a term that it led meanwhile.
+  // to stop, or was handing its leadership over; or it had not committed an entry of a term that it led meanwhile.
   std::optional<std::string> judge(const ProbeObservation& probe);
 
   // Who was last seen to become leader with the highest term; the nemesis aims by it.
@@ -74,6 +79,7 @@ class ProbeClaim {
 
   std::vector<Reign> reigns_;  // By time of the first AppendEntries.
   std::map<NodeId, sim::TrueTime> told_to_stop_;
+  std::map<NodeId, sim::TrueTime> handing_over_;
   std::function<bool(raft::Term)> is_established_;
   std::uint64_t judged_ = 0;
   std::uint64_t answered_200_ = 0;

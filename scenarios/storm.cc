@@ -36,7 +36,8 @@ Storm::Storm(RunContext& context, StormOptions options)
   for (std::size_t i = 0; i < cluster_->size(); ++i) {
     core_.push_back(i);
     // A rolling upgrade that has come so far.
-    if (chance_.chance(200'000)) cluster_->set_protocol_version(i + 1, raft::kProtocolVersionMin);
+    const bool is_old = chance_.chance(200'000);
+    if (is_old) cluster_->set_protocol_version(i + 1, raft::kProtocolVersionMin);
   }
   was_wiped_.resize(cluster_->size());
   wire_tap_ = std::make_unique<WireTap>(context_.world, GroupId(0), raft_checks_, claim_,
@@ -60,7 +61,7 @@ Storm::Storm(RunContext& context, StormOptions options)
   nemesis_ = std::make_unique<Nemesis>(context_.world, nemesis_targets(), draw_plan());
   if (options_.operations) {
     operator_ = std::make_unique<Operator>(context_.world, *cluster_, *options_.operations,
-                                           context_.report);
+                                           claim_, context_.report);
   }
 
   ProbeWorkloadOptions probe_options;
@@ -83,6 +84,8 @@ NemesisTargets Storm::nemesis_targets() {
   };
   targets.before_restart = [this](std::size_t node) {
     claim_.started_again(NodeId(node + 1));
+    claim_.handed_over(NodeId(node + 1));
+    if (options_.versions_change) draw_version(node);
     log_taps_[node]->on_restart();
     raft_checks_.on_restart(NodeId(node + 1));
   };
@@ -107,6 +110,12 @@ Storm::~Storm() {
   stop_machines(context_.world);
   context_.world.network().set_tap(nullptr);
   for (sim::Machine* const machine : cluster_->machines()) machine->disk().set_tap(nullptr);
+}
+
+void Storm::draw_version(std::size_t node) {
+  constexpr std::uint32_t kVersions = raft::kProtocolVersionMax - raft::kProtocolVersionMin + 1;
+  const auto back = static_cast<std::uint32_t>(chance_.choose(kVersions));
+  cluster_->set_protocol_version(node + 1, raft::kProtocolVersionMax - back);
 }
 
 void Storm::draw_operations() {

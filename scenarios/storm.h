@@ -45,6 +45,8 @@ struct StormOptions {
   std::optional<OperatorOptions> operations = {};
   std::uint32_t operations_per_thousand = 1000;
   std::size_t joiners = 0;
+  // Nodes are upgraded and downgraded at each restart, not only of one version or another for good.
+  bool versions_change = false;
   bool probes = true;
   Duration probe_interval = std::chrono::milliseconds(100);
   std::size_t s3_clients = 2;
@@ -94,6 +96,7 @@ class Storm : public ApplyObserver {
                 std::uint64_t digest) override;
   void draw_operations();
   NodeConfig draw_config();
+  void draw_version(std::size_t node);
   FaultPlan draw_plan();
   void add_oracles();
   NemesisTargets nemesis_targets();
