@@ -72,7 +72,7 @@ struct NodeConfig {
   std::uint64_t wal_segment_bytes = 64 << 20;
   std::uint64_t wal_preallocate_bytes = 1 << 20;  // Kept zero-filled ahead; 0 turns it off.
   // The logs are cut when they have grown beyond these: of one group in memory, of all on disk.
-  std::uint64_t log_bytes_max = 16 << 20;
+  std::uint64_t log_bytes_max = 64 << 20;
   std::uint64_t wal_bytes_max = 256 << 20;
   std::uint64_t state_cache_bytes = 64 << 20;     // Of the state's pages, in memory.
   // Of the state's -wal file; beyond, a load that never pauses waits for a checkpoint.

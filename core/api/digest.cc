@@ -22,6 +22,15 @@ void use_openssl_without_configuration() {
   CHECK(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) == 1);
 }
 
+// EVP_md5() names an algorithm that OpenSSL 3 then looks up at each use, which takes longer than
+// digesting a small object. Looked up once, it stays for the life of the process.
+const EVP_MD* fetched_md5() {
+  use_openssl_without_configuration();
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "MD5", nullptr);
+  CHECK(algorithm != nullptr);
+  return algorithm;
+}
+
 Bytes digest(const EVP_MD* algorithm, BytesView bytes) {
   use_openssl_without_configuration();
   unsigned char out[EVP_MAX_MD_SIZE];
@@ -36,7 +45,7 @@ Bytes sha1(BytesView bytes) {
   return digest(EVP_sha1(), bytes);
 }
 Bytes md5(BytesView bytes) {
-  return digest(EVP_md5(), bytes);
+  return digest(fetched_md5(), bytes);
 }
 
 std::uint32_t crc32(BytesView bytes) {
