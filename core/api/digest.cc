@@ -45,7 +45,25 @@ Bytes sha1(BytesView bytes) {
   return digest(EVP_sha1(), bytes);
 }
 Bytes md5(BytesView bytes) {
-  return digest(fetched_md5(), bytes);
+  return Md5().digest(bytes);
+}
+
+Md5::Md5() : context_(EVP_MD_CTX_new()) {
+  CHECK(context_ != nullptr);
+  CHECK(EVP_DigestInit_ex(context_, fetched_md5(), nullptr) == 1);
+}
+Md5::~Md5() {
+  EVP_MD_CTX_free(context_);
+}
+
+Bytes Md5::digest(BytesView bytes) {
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  // Without an algorithm it begins anew with the one it has.
+  CHECK(EVP_DigestInit_ex(context_, nullptr, nullptr) == 1);
+  CHECK(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
+  CHECK(EVP_DigestFinal_ex(context_, out, &size) == 1);
+  return Bytes(reinterpret_cast<const char*>(out), size);
 }
 
 std::uint32_t crc32(BytesView bytes) {

@@ -7,6 +7,8 @@
 
 #include "core/base/digest.h"
 
+struct evp_md_ctx_st;
+
 namespace keelson::api {
 
 using keelson::equal_in_constant_time;
@@ -15,6 +17,20 @@ using keelson::sha256;
 
 Bytes sha1(BytesView bytes);
 Bytes md5(BytesView bytes);
+
+// MD5 of one thing after another, for less than md5() takes of a small one.
+class Md5 {
+ public:
+  Md5();
+  ~Md5();
+  Md5(const Md5&) = delete;
+  Md5& operator=(const Md5&) = delete;
+
+  Bytes digest(BytesView bytes);
+
+ private:
+  evp_md_ctx_st* const context_;
+};
 
 // CRC-32 of IEEE 802.3 and CRC-32C (Castagnoli).
 std::uint32_t crc32(BytesView bytes);

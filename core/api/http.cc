@@ -67,8 +67,8 @@ bool HttpHeaders::has_token(std::string_view name, std::string_view token) const
   return false;
 }
 
-void HttpRequest::set_target(std::string whole) {
-  target = std::move(whole);
+void HttpRequest::set_target(std::string_view whole) {
+  target = whole;
   std::string_view rest = target;
   // RFC 9112 §3.2.2: a server must accept the absolute form, whose path is that of the origin form.
   const std::size_t scheme_end = rest.find("://");
@@ -83,6 +83,20 @@ void HttpRequest::set_target(std::string whole) {
   raw_path = rest.substr(0, question);
   query = question == std::string_view::npos ? std::string_view() : rest.substr(question + 1);
   if (raw_path.empty()) raw_path = "/";
+}
+
+void HttpRequest::clear() {
+  constexpr std::size_t kBodyKept = 16 * 1024;
+  method.clear();
+  target.clear();
+  raw_path.clear();
+  query.clear();
+  minor_version = 1;
+  headers.clear();
+  body.clear();
+  if (body.capacity() > kBodyKept) body.shrink_to_fit();
+  peer.clear();
+  arrived = {};
 }
 
 std::optional<std::string> HttpRequest::decode_path(std::string_view raw) {
@@ -180,6 +194,7 @@ std::string_view reason_phrase(int status) {
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {
+  if (text.find('%') == std::string_view::npos) return std::string(text);
   std::string decoded;
   decoded.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {

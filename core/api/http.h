@@ -39,6 +39,7 @@ class HttpHeaders {
   // Whether the comma-separated lists under that name contain `token`, without regard to case.
   bool has_token(std::string_view name, std::string_view token) const;
 
+  void clear() { fields_.clear(); }
   std::size_t size() const { return fields_.size(); }
   auto begin() const { return fields_.begin(); }
   auto end() const { return fields_.end(); }
@@ -64,7 +65,10 @@ struct HttpRequest {
   Instant arrived;  // When the last octet had been read.
 
   // Takes the target apart.
-  void set_target(std::string whole);
+  void set_target(std::string_view whole);
+
+  // Like a new one, but it keeps some of the room it had.
+  void clear();
 
   // raw_path percent-decoded once, or nothing if that is impossible: an escape is malformed, or
   // there is a NUL in it. Nothing is normalised.

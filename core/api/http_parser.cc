@@ -40,7 +40,7 @@ class HttpRequestParser::Grammar : public http::basic_parser<true> {
   void on_request_impl(http::verb, beast::string_view method, beast::string_view target,
                        int version, error_code&) override {
     owner_.request_.method = view(method);
-    owner_.request_.set_target(std::string(view(target)));
+    owner_.request_.set_target(view(target));
     owner_.request_.minor_version = version % 10;
     if (target.size() > owner_.limits_.target_bytes) owner_.fail(414, "the target is too long");
   }
@@ -82,20 +82,22 @@ class HttpRequestParser::Grammar : public http::basic_parser<true> {
   HttpRequestParser& owner_;
 };
 
-HttpRequestParser::HttpRequestParser(const Limits& limits) : limits_(limits) {
+HttpRequestParser::HttpRequestParser(const Limits& limits)
+    : limits_(limits), grammar_(std::make_unique<Grammar>(*this)) {
   CHECK(limits.target_bytes < limits.head_bytes);
-  reset();
 }
 
 HttpRequestParser::~HttpRequestParser() = default;
 
 void HttpRequestParser::reset() {
-  request_ = HttpRequest();
+  request_.clear();
   error_.reset();
   head_bytes_ = 0;
   body_limit_ = 0;
   head_checked_ = false;
-  grammar_ = std::make_unique<Grammar>(*this);
+  // Beast's parser is good for one message: another takes its place.
+  std::destroy_at(grammar_.get());
+  std::construct_at(grammar_.get(), *this);
 }
 
 void HttpRequestParser::fail(int status, std::string message) {
@@ -276,13 +278,15 @@ void append_number(std::string& out, std::uint64_t number) {
 
 // A value that came from a client (stored metadata, response-* overrides) must not end its line.
 void append_field(std::string& out, std::string_view name, std::string_view value) {
+  const auto may_not_be = [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+  };
   out += name;
   out += ": ";
-  const std::size_t begin = out.size();
   out += value;
-  for (std::size_t i = begin; i < out.size(); ++i) {
-    const auto octet = static_cast<unsigned char>(out[i]);
-    if ((octet < 0x20 && octet != '\t') || octet == 0x7f) out[i] = ' ';
+  if (std::any_of(value.begin(), value.end(), may_not_be)) {
+    std::replace_if(out.end() - static_cast<std::ptrdiff_t>(value.size()), out.end(), may_not_be,
+                    ' ');
   }
   out += "\r\n";
 }

@@ -9,8 +9,8 @@ namespace {
 
 std::string hex(std::uint64_t number, bool upper) {
   const char* const digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-  std::string out;
-  for (int shift = 60; shift >= 0; shift -= 4) out += digits[number >> shift & 15];
+  std::string out(16, '\0');
+  for (std::size_t i = 0; i < 16; ++i) out[i] = digits[number >> (60 - 4 * i) & 15];
   return out;
 }
 

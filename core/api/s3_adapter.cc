@@ -40,13 +40,13 @@ std::string without_aws_chunked(std::string_view encodings) {
 HttpHeaders kept_headers(const HttpHeaders& sent) {
   HttpHeaders kept;
   for (const auto& [name, value] : sent) {
-    const std::string lower = to_lower(name);
+    std::string lower = to_lower(name);
     const bool is_kept =
         lower.starts_with("x-amz-meta-") ||
         std::find(kKeptHeaders.begin(), kKeptHeaders.end(), lower) != kKeptHeaders.end();
     if (!is_kept) continue;
     std::string kept_value = lower == "content-encoding" ? without_aws_chunked(value) : value;
-    if (!kept_value.empty()) kept.add(lower, std::move(kept_value));
+    if (!kept_value.empty()) kept.add(std::move(lower), std::move(kept_value));
   }
   return kept;
 }
@@ -253,7 +253,7 @@ HttpResponse S3Adapter::put_object(const Call& call) {
     return error(call, s3_error::missing_content_length);
   }
   if (call.body.size() > kObjectBytesMax) return error(call, s3_error::entity_too_large);
-  ObjectRecord record{clock_.wall_ms(), md5(call.body), kept_headers(sent), Bytes(call.body)};
+  const ObjectRecord record{clock_.wall_ms(), md5_.digest(call.body), kept_headers(sent), {}};
   if (metadata_bytes(record.headers) > kMetadataBytesMax) {
     return error(call, s3_error::metadata_too_large);
   }
@@ -261,7 +261,7 @@ HttpResponse S3Adapter::put_object(const Call& call) {
   batch.token = random_.identifier();
   batch.conditions.push_back({bucket_record_key(bucket), kv::Condition::Kind::exists});
   if (auto answer = add_write_conditions(call, batch)) return *std::move(answer);
-  batch.mutations.push_back({object_record_key(bucket, key), record.encode()});
+  batch.mutations.push_back({object_record_key(bucket, key), record.encode_with(call.body)});
   const bool was_read_first = batch.conditions.back().kind == kv::Condition::Kind::version_is;
   const auto outcome = store_.execute(bucket, std::move(batch), call.deadline);
   if (!outcome) return store_error(call, outcome.error(), /*is_write=*/true);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/api/credentials.h"
+#include "core/api/digest.h"
 #include "core/api/http.h"
 #include "core/api/request_id.h"
 #include "core/api/s3_records.h"
@@ -67,6 +68,7 @@ class S3Adapter : public HttpHandler {
   std::optional<SigV4Verifier> verifier_;
   RandomSource& random_;
   mutable RequestIds ids_;
+  Md5 md5_;
 };
 
 }  // namespace keelson::api

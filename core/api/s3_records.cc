@@ -72,20 +72,22 @@ Result<BucketRecord> BucketRecord::decode(BytesView bytes) {
   return record;
 }
 
-Bytes ObjectRecord::encode() const {
+Bytes ObjectRecord::encode_with(BytesView its_body) const {
   CHECK(md5.size() == kMd5Bytes);
-  Bytes out(1, kVersion);
+  std::size_t size = 1 + 8 + kMd5Bytes + 4 + its_body.size();
+  for (const auto& [name, value] : headers) size += 8 + name.size() + value.size();
+  Bytes out;
+  out.reserve(size);
+  out += kVersion;
   append_u64(out, static_cast<std::uint64_t>(modified_ms));
   out += md5;
   append_u32(out, static_cast<std::uint32_t>(headers.size()));
-  std::size_t more = body.size();
-  for (const auto& [name, value] : headers) more += 8 + name.size() + value.size();
-  out.reserve(out.size() + more);
   for (const auto& [name, value] : headers) {
     append_text(out, name);
     append_text(out, value);
   }
-  out += body;
+  out += its_body;
+  CHECK(out.size() == size);
   return out;
 }
 

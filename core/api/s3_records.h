@@ -40,7 +40,8 @@ struct ObjectRecord {
   // With the quotation marks.
   std::string etag() const { return '"' + to_hex(md5) + '"'; }
 
-  Bytes encode() const;
+  // With this body, which is copied once.
+  Bytes encode_with(BytesView its_body) const;
   // Errors: corrupt.
   static Result<ObjectRecord> decode(BytesView bytes);
 };

@@ -35,12 +35,11 @@ std::uint64_t hash64(BytesView bytes, std::uint64_t seed) {
 
 std::string to_hex(BytesView bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(bytes.size() * 2);
-  for (const char c : bytes) {
-    const auto octet = static_cast<unsigned char>(c);
-    hex.push_back(kDigits[octet >> 4]);
-    hex.push_back(kDigits[octet & 15]);
+  std::string hex(bytes.size() * 2, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const auto octet = static_cast<unsigned char>(bytes[i]);
+    hex[2 * i] = kDigits[octet >> 4];
+    hex[2 * i + 1] = kDigits[octet & 15];
   }
   return hex;
 }
