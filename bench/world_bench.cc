@@ -1,7 +1,7 @@
 // What a simulated world costs: three whole production nodes, idle, loaded with faults on, and
 // saturated with replicated HTTP writes that every oracle checks. One core, one world.
 //
-//   keelson-world-bench idle|loaded|saturated [--seconds N]
+//   keelson-world-bench idle|loaded|saturated [--seconds N [--groups N]]
 //
 // Prints one line of JSON. The clock that measures is this program's own; the world has none of it.
 #include <fmt/format.h>
@@ -71,10 +71,10 @@ void use_production_limits(NodeConfig& config) {
 }
 
 // Three nodes, nobody asks them anything.
-void idle(int span_seconds) {
+void idle(int span_seconds, std::size_t groups) {
   sim::Choices choices(1);
   sim::World world(choices);
-  NodeConfig config = scenarios::scenario_config(3, 1);
+  NodeConfig config = scenarios::scenario_config(3, groups);
   use_production_limits(config);
   scenarios::Cluster cluster(world, config);
   cluster.start();
@@ -82,9 +82,10 @@ void idle(int span_seconds) {
   const auto events = world.events().taken();
   const auto start = WallClock::now();
   world.run_for(seconds(span_seconds));
-  print("idle", {.virtual_seconds = static_cast<double>(span_seconds),
-                 .wall_seconds = since(start),
-                 .events = world.events().taken() - events});
+  print(groups == 1 ? "idle" : fmt::format("idle, {} groups", groups),
+        {.virtual_seconds = static_cast<double>(span_seconds),
+         .wall_seconds = since(start),
+         .events = world.events().taken() - events});
 }
 
 // A storm without an end: set up, then clients and, if wanted, faults for the span.
@@ -134,7 +135,8 @@ int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   const int span = argc > 3 ? std::atoi(argv[3]) : 0;
   if (what == "idle") {
-    bench::idle(span > 0 ? span : 10'000);
+    const int groups = argc > 5 ? std::atoi(argv[5]) : 0;
+    bench::idle(span > 0 ? span : 10'000, groups > 0 ? static_cast<std::size_t>(groups) : 1);
   } else if (what == "loaded") {
     scenarios::FaultProfile profile;
     profile.may_be_calm = false;
@@ -155,7 +157,8 @@ int main(int argc, char** argv) {
                   .s3_interval = Duration(1),
                   .s3_only_writes = true});
   } else {
-    fmt::print(stderr, "usage: keelson-world-bench idle|loaded|saturated [--seconds N]\n");
+    fmt::print(stderr,
+               "usage: keelson-world-bench idle|loaded|saturated [--seconds N [--groups N]]\n");
     return 2;
   }
   return 0;

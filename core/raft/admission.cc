@@ -35,7 +35,7 @@ void RaftNode::note_stranger(Group& group, NodeId id, Incarnation incarnation) {
   env_.log.event("raft", fmt::format("{}: {} {}", to_string(group.id), to_string(id),
                                      is_new ? "has joined as a learner"
                                             : "has lost its disk and is a learner now"));
-  work_.notify_one();
+  wake(group);
 }
 
 // A learner that an operator added waits for the operator.

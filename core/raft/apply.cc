@@ -46,9 +46,8 @@ std::vector<Committed> RaftNode::take_entries() {
 }
 
 void RaftNode::apply_entries() {
-  const bool was_full = to_apply_bytes_ >= kToApplyBytesMax;
   const std::vector<Committed> entries = take_entries();
-  if (was_full) work_.notify_one();
+  for (const GroupId id : std::exchange(waiting_for_applier_, {})) wake(find(id));
   if (entries.empty()) return;
   while (true) {
     auto results = state_machine_.apply(entries);
@@ -110,7 +109,7 @@ void RaftNode::take_chunk(Group& group, const ReceivedChunk& received) {
   const auto done = stage_and_install(group, received);
   if (!done && done.error().code == ErrorCode::no_space) return look_for_space(true);
   if (!done) end_with_damaged_state(done.error());
-  work_.notify_one();
+  wake(group);
 }
 
 Result<void> RaftNode::stage_and_install(Group& group, const ReceivedChunk& received) {

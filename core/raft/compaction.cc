@@ -122,8 +122,8 @@ void RaftNode::look_for_space(bool ran_out) {
       SOMETIMES(env_.marks, "raft: leader without space stepped down");
     }
     group->core.set_reluctant(is_full, now);
+    wake(*group);
   }
-  work_.notify_one();
 }
 
 }  // namespace keelson::raft

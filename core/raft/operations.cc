@@ -151,7 +151,7 @@ Result<LogIndex> RaftNode::change_configuration(GroupId id, const ConfigurationC
   TRY(check_versions(group, change));
   const auto index = core.propose_configuration(members, env_.clock.now());
   CHECK(index.has_value());
-  work_.notify_one();
+  wake(group);
   const Term term = core.current_term();
   while (true) {
     // The one that was proposed, or what it leads to when it is joint.
@@ -184,7 +184,7 @@ Result<NodeId> RaftNode::transfer_leadership(GroupId id, std::optional<NodeId> t
   if (!chosen) return not_now(id, "there is nobody to lead");
   env_.log.event("raft",
                  fmt::format("{}: hands over to {}", to_string(id), to_string(*chosen)));
-  work_.notify_one();
+  wake(group);
   while (core.current_term() == term || !core.leader()) {
     if (core.current_term() == term && !core.is_transferring()) {
       return not_now(id, to_string(*chosen) + " did not take over");

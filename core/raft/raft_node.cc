@@ -50,6 +50,10 @@ void RaftNode::add_group(GroupId group, const Options& options, Recovered recove
 }
 
 void RaftNode::start() {
+  for (const auto& [id, group] : groups_) {
+    deadlines_.emplace(group->deadline, id);
+    wake(*group);
+  }
   fibers_.spawn("raft loop", [this] { run(); });
   fibers_.spawn("log writer", [this] { write_loop(); });
   fibers_.spawn("applier", [this] { apply_loop(); });
@@ -100,17 +104,57 @@ std::size_t RaftNode::waiting_callers() const {
 
 void RaftNode::run() {
   while (true) {
-    while (!any_ready() && next_deadline() > env_.clock.now()) {
-      (void)work_.wait(Deadline{next_deadline()});
+    while (awake_.empty() && next_turn() > env_.clock.now()) {
+      (void)work_.wait(Deadline{next_turn()});
     }
-    for (const auto& [id, group] : groups_) {
-      if (group->core.next_deadline() <= env_.clock.now()) group->core.tick(env_.clock.now());
-      const bool may_apply = to_apply_bytes_ < kToApplyBytesMax;
-      if (group->core.has_ready(may_apply)) carry_out(*group, group->core.take_ready(may_apply));
-      notice_leader_change(*group);
-      notice_configuration_change(*group);
-    }
+    wake_due();
+    for (Group* const group : std::exchange(awake_, {})) attend(*group);
   }
+}
+
+void RaftNode::attend(Group& group) {
+  group.is_awake = false;
+  const Instant now = env_.clock.now();
+  if (group.core.next_deadline() <= now) group.core.tick(now);
+  const bool may_apply = to_apply_bytes_ < kToApplyBytesMax;
+  if (group.core.has_ready(may_apply)) carry_out(group, group.core.take_ready(may_apply));
+  notice_leader_change(group);
+  notice_configuration_change(group);
+  // One take_ready() need not hand out everything; what the applier has no room for waits for it.
+  if (group.core.has_ready(may_apply)) {
+    wake(group);
+  } else if (!may_apply && group.core.has_ready(true)) {
+    waiting_for_applier_.insert(group.id);
+  }
+  const Instant deadline = group.core.next_deadline();
+  if (deadline >= group.deadline && group.deadline > now) return;
+  deadlines_.erase({group.deadline, group.id});
+  group.deadline = deadline;
+  deadlines_.emplace(group.deadline, group.id);
+}
+
+// After every input to a core.
+void RaftNode::wake(Group& group) {
+  if (!group.is_awake) {
+    group.is_awake = true;
+    awake_.push_back(&group);
+  }
+  work_.notify_one();
+}
+
+void RaftNode::wake_due() {
+  const Instant now = env_.clock.now();
+  for (const auto& [deadline, id] : deadlines_) {
+    if (deadline > now) return;
+    wake(find(id));
+  }
+}
+
+Instant RaftNode::next_turn() const {
+  const Instant next = deadlines_.empty() ? Deadline::never().at : deadlines_.begin()->first;
+  const std::int64_t grain = options_.timer_grain.count();
+  if (grain == 0 || next == Deadline::never().at) return next;
+  return {(next.ns + grain - 1) / grain * grain};
 }
 
 void RaftNode::carry_out(Group& group, Ready ready) {
@@ -172,27 +216,14 @@ void RaftNode::finish_writes(std::vector<PendingWrite> writes) {
       to_apply_.push_back({write.group, std::move(chunk)});
       to_apply_changed_.notify_one();
     }
+    wake(*write.group);
   }
-  work_.notify_one();
 }
 
 // A leader whose disk does not answer can commit nothing, so it stops claiming to lead: without its
 // heartbeats the others elect one that can.
 bool RaftNode::disk_is_stalled(const Group& group) const {
   return writing_since_ && env_.clock.now() - *writing_since_ > group.options.election_timeout;
-}
-
-bool RaftNode::any_ready() const {
-  for (const auto& [id, group] : groups_) {
-    if (group->core.has_ready(to_apply_bytes_ < kToApplyBytesMax)) return true;
-  }
-  return false;
-}
-
-Instant RaftNode::next_deadline() const {
-  Instant next = Deadline::never().at;
-  for (const auto& [id, group] : groups_) next = std::min(next, group->core.next_deadline());
-  return next;
 }
 
 void RaftNode::send_all(Group& group, const std::vector<Outgoing>& messages) {
@@ -237,8 +268,8 @@ void RaftNode::notice_leader_change(Group& group) {
   if (lost_leadership) give_up_proposals(group);
 }
 
-// Another leader may commit what was proposed here, or may not: the honest answer is "unknown".
-// What is committed is applied here too, and answered then.
+// Another leader may commit what was proposed here, or may not: the honest answer is "unknown". What
+// is committed is applied here too, and answered then.
 void RaftNode::give_up_proposals(Group& group) {
   auto next = group.proposals.upper_bound(group.core.commit_index());
   while (next != group.proposals.end()) {
@@ -299,7 +330,7 @@ void RaftNode::receive(NodeId from, Incarnation incarnation, GroupId group_id,
     }
   }
   promote_if_caught_up(group, from);
-  work_.notify_one();
+  wake(group);
 }
 
 Result<Bytes> RaftNode::propose(GroupId id, Bytes command, Deadline deadline) {
@@ -316,7 +347,7 @@ Result<Bytes> RaftNode::propose(GroupId id, Bytes command, Deadline deadline) {
   const std::size_t bytes = command.size();
   const auto index = group.core.propose(std::move(command), env_.clock.now());
   if (!index) return Error{ErrorCode::not_leader, fmt::format("not leader of {}", to_string(id))};
-  work_.notify_one();
+  wake(group);
   Proposal proposal(env_.scheduler, group, *index, group.core.current_term(), bytes);
   while (proposal.outcome == Proposal::Outcome::pending) {
     if (!proposal.decided.wait(deadline) && proposal.outcome == Proposal::Outcome::pending) break;
@@ -338,7 +369,7 @@ Result<LogIndex> RaftNode::confirm_leadership(GroupId id, Deadline deadline) {
   Group& group = find(id);
   const auto token = group.core.read_index(env_.clock.now());
   if (!token) return Error{ErrorCode::not_leader, fmt::format("not leader of {}", to_string(id))};
-  work_.notify_one();
+  wake(group);
   ++(*token > group.last_token ? group.read_rounds.begun : group.read_rounds.shared);
   group.last_token = std::max(group.last_token, *token);
   PendingRead read(env_.scheduler, group, *token);

@@ -1,6 +1,7 @@
 // RaftNode: the blocking loops around the pure Raft cores of one node, all groups in one.
 //
-// THE LOOP (run): wait for an input or a deadline, then for each group that has something to say:
+// THE LOOP (run): wait for an input or a deadline, then for each group that is awake (it had an
+// input, or its deadline has come; a node of many groups never looks at those that sleep):
 // send, hand what must be durable to the log writer and what is committed to the applier, answer
 // reads. Inputs (messages, calls, time) are stepped into the core at once; the loop only carries
 // out what the core then asks for.
@@ -65,6 +66,9 @@ class RaftObserver {
 };
 
 struct RaftNodeOptions {
+  // Groups' deadlines are looked at on multiples of this, so that those of many groups come
+  // together and their heartbeats share frames. Zero: each at its own time.
+  Duration timer_grain = Duration::zero();
   // A group's log in memory is cut to half when it has grown beyond this.
   std::uint64_t log_bytes_max = 16 << 20;
   // The groups that keep the oldest part of the log on disk are cut when it has grown beyond this.
@@ -144,17 +148,17 @@ class RaftNode {
   // still the one in force; returns the index of the new one, which is committed. One change at a
   // time. A leader that is no voter any more hands over afterwards. Errors: not_leader, conflict
   // (another configuration is in force), invalid_argument (the change makes no sense: the message
-  // says why), unsupported (a member's version has no joint consensus), unavailable (nothing
-  // happened, and it may work later: a change or a transfer is under way, the leader is new, the
-  // learner has not caught up), timed_out (it may have happened, or may yet happen).
+  // says why), unsupported (a member's version has no joint consensus), unavailable (nothing happened,
+  // and it may work later: a change or a transfer is under way, the leader is new, the learner has
+  // not caught up), timed_out (it may have happened, or may yet happen).
   Result<LogIndex> change_configuration(GroupId group, const ConfigurationChange& change,
                                         LogIndex expected_configuration_index, Deadline deadline);
 
   // Hands the lead to that voter, or to the one whose log is most caught up, and returns who leads
   // then. Meanwhile proposals, reads and confirm_leadership are refused. Errors: not_leader,
-  // invalid_argument (the target is no other voter), unsupported (by its version), unavailable (a
-  // transfer is under way, or there is nobody to lead; or it was given up, and this node goes on
-  // leading), timed_out (it may yet happen).
+  // invalid_argument (the target is no other voter), unsupported (by its version), unavailable (a transfer is under way, or there
+  // is nobody to lead; or it was given up, and this node goes on leading), timed_out (it may yet
+  // happen).
   Result<NodeId> transfer_leadership(GroupId group, std::optional<NodeId> target,
                                      Deadline deadline);
   // From the beginning of a transfer to its end: probes are red.
@@ -212,8 +216,10 @@ class RaftNode {
   // raft_node.cc
   void run();
   void write_loop();
-  Instant next_deadline() const;
-  bool any_ready() const;
+  void wake(Group& group);
+  void wake_due();
+  Instant next_turn() const;
+  void attend(Group& group);
   void carry_out(Group& group, Ready ready);
   void write_down(Group& group, Ready& ready);
   void send_all(Group& group, const std::vector<Outgoing>& messages);
@@ -271,7 +277,11 @@ class RaftNode {
   std::map<GroupId, std::unique_ptr<Group>> groups_;
   std::map<NodeId, Address> named_peers_;  // By the configurations, with an address.
 
-  WaitQueue work_;  // A core has something ready, or an earlier deadline.
+  WaitQueue work_;  // A group is awake.
+  std::vector<Group*> awake_;
+  // When each group is to be looked at: no later than its core asks for, perhaps earlier, as a
+  // deadline that moves away is left where it was until it has come.
+  std::set<std::pair<Instant, GroupId>> deadlines_;
 
   // Handed to the log writer and not yet durable.
   std::vector<PendingWrite> writes_;
@@ -280,6 +290,7 @@ class RaftNode {
 
   std::deque<ToApply> to_apply_;
   std::size_t to_apply_bytes_ = 0;  // Of its entries.
+  std::set<GroupId> waiting_for_applier_;  // Groups with committed entries it had no room for.
   WaitQueue to_apply_changed_;
 
   WaitQueue compaction_wanted_;

@@ -33,6 +33,8 @@ struct RaftNode::Group {
   const std::unique_ptr<Random> random;
   LogIndex last_applied;
   Raft core;
+  bool is_awake = false;
+  Instant deadline = Deadline::never().at;  // Its place in RaftNode::deadlines_.
 
   // Callers that wait, each on its own stack.
   std::map<LogIndex, Proposal*> proposals;
