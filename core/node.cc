@@ -49,8 +49,8 @@ Result<void> validate_unprotected(std::string_view field, const Address& address
   TRY(const HostAndPort parts, split_address(address));
   if (is_loopback(parts)) return {};
   return wrong(field, fmt::format("{} is not on loopback, and nothing would protect what peers "
-                                  "say: give --peer-secret-file, or accept that by "
-                                  "--peer-plaintext-off-loopback",
+                                  "say: give --peer-secret-file, or --peer-cert, --peer-key and "
+                                  "--peer-ca, or accept that by --peer-plaintext-off-loopback",
                                   address));
 }
 
@@ -68,7 +68,12 @@ Result<void> validate_peers(const NodeConfig& config) {
                                                  "openssl rand -hex 32 makes a good one",
                                                  kPeerSecretSizeMin));
   }
-  if (!config.peer_secret.empty() || config.peer_plaintext_off_loopback) return {};
+  const raft::TlsMaterial& tls = config.peer_tls;
+  if (!tls.empty() && (tls.certificate.empty() || tls.key.empty() || tls.authorities.empty())) {
+    return wrong("peer-cert, peer-key, peer-ca", "must be given all three or not at all");
+  }
+  const bool is_protected = !config.peer_secret.empty() || !tls.empty();
+  if (is_protected || config.peer_plaintext_off_loopback) return {};
   if (!config.raft_listen.empty()) TRY(validate_unprotected("raft-listen", config.raft_listen));
   for (const auto& [id, address] : config.peers) TRY(validate_unprotected("peers", address));
   return {};
@@ -278,6 +283,7 @@ Result<bool> Node::start() {
   const auto deadline = Deadline::in(env_.clock, config_.start_timeout);
   TRY(open_data_directory(deadline));
   TRY(open_state(deadline));
+  TRY(open_tls());
   connect_peers();
   if (auto started = transport_->start(config_.raft_listen); !started) {
     return Error{started.error().code, "raft-listen: " + started.error().message};
@@ -324,11 +330,18 @@ Result<void> Node::open_state(Deadline deadline) {
   return {};
 }
 
+Result<void> Node::open_tls() {
+  if (config_.peer_tls.empty()) return {};
+  TRY(tls_, raft::TlsContext::make(config_.peer_tls, env_.clock));
+  return {};
+}
+
 void Node::connect_peers() {
   raft::TransportOptions options{.self = config_.node_id,
                                  .incarnation = identity_.incarnation,
                                  .cluster_id = config_.cluster_id,
                                  .peers = config_.peers,
+                                 .tls = tls_.get(),
                                  .secret = config_.peer_secret,
                                  .version_max = config_.protocol_version_max,
                                  .ping_interval = config_.election_timeout / 2,
@@ -367,6 +380,7 @@ void Node::build_groups() {
   options.lease = config_.lease;
   options.append_bytes_max = config_.append_bytes_max;
   raft::RaftNodeOptions node_options;
+  node_options.timer_grain = config_.heartbeat_interval / 16;
   node_options.log_bytes_max = config_.log_bytes_max;
   node_options.wal_bytes_max = config_.wal_bytes_max;
   node_options.compaction_interval = config_.heartbeat_interval;

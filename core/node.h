@@ -37,6 +37,8 @@ struct NodeConfig {
   // What peers must prove that they know; empty: nothing. With it, frames between nodes are
   // authentic, not hidden.
   Bytes peer_secret;
+  // Mutual TLS between peers; each certificate names its node (core/raft/peer_tls.h). Empty: none.
+  raft::TlsMaterial peer_tls;
   // Allows peers on other machines without any protection.
   bool peer_plaintext_off_loopback = false;
   // The highest version of the peer protocol that is offered: less makes this as an older node.
@@ -131,6 +133,7 @@ class Node : private raft::TransportHandler {
   Bytes on_call(NodeId from, Bytes request) override;
   Result<void> open_data_directory(Deadline deadline);
   Result<void> open_state(Deadline deadline);
+  Result<void> open_tls();
   void connect_peers();
   Result<bool> found();
   void build_groups();
@@ -151,6 +154,7 @@ class Node : private raft::TransportHandler {
   std::unique_ptr<Founding> founding_;
   std::unique_ptr<raft::RaftNode> raft_;
   std::unique_ptr<kv::Coordinator> coordinator_;
+  std::unique_ptr<raft::TlsContext> tls_;
   std::unique_ptr<raft::Transport> transport_;
   std::unique_ptr<Listeners> listeners_;
 };

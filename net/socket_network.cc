@@ -123,6 +123,10 @@ SocketConnection::SocketConnection(Reactor& reactor, Scheduler& scheduler, Socke
   const int on = 1;
   // Fails only on a connection that is broken already, which the first read will tell.
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // Left to itself, the kernel takes megabytes that a slow link sends seconds later, and what
+  // matters more then stands behind them. What is under way is not counted, so nothing is slower.
+  constexpr int kUnsentMax = 128 * 1024;
+  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentMax, sizeof kUnsentMax);
   socket_.watch(reactor_, EPOLLIN | EPOLLOUT | EPOLLRDHUP, *this);
 }
 

@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::size_t kReadChunk = 64 * 1024;
 
+// Whoever has a certificate of this cluster's must not speak for another node.
+Result<void> check_certificate(const TlsConnection* secured, NodeId id) {
+  if (secured == nullptr || secured->certifies(id)) return {};
+  return Error{ErrorCode::invalid_argument,
+               fmt::format("its certificate does not name {}", to_string(id))};
+}
+
 Outbox::Lane lane_of(const Message& message) {
   if (std::holds_alternative<InstallSnapshot>(message)) return Outbox::Lane::snapshot;
   const auto* append = std::get_if<AppendEntries>(&message);
@@ -221,11 +228,24 @@ Result<void> Transport::check_dialling_peer(NodeId id) const {
   return {};
 }
 
+Result<Session> Transport::begin_accepted(std::unique_ptr<Connection> connection,
+                                          Deadline deadline) {
+  const TlsConnection* secured = nullptr;
+  if (options_.tls != nullptr) {
+    TRY(auto under_tls, options_.tls->accept(std::move(connection), deadline));
+    secured = under_tls.get();
+    connection = std::move(under_tls);
+  }
+  const auto check = [this, secured](NodeId id) -> Result<void> {
+    TRY(check_dialling_peer(id));
+    return check_certificate(secured, id);
+  };
+  return accept_session(std::move(connection), make_hello(), options_.secret, check, deadline);
+}
+
 void Transport::greet(std::unique_ptr<Connection> connection) {
-  const auto deadline = Deadline::in(env_.clock, options_.idle_timeout);
-  auto session = accept_session(
-      std::move(connection), make_hello(), options_.secret,
-      [this](NodeId id) { return check_dialling_peer(id); }, deadline);
+  auto session =
+      begin_accepted(std::move(connection), Deadline::in(env_.clock, options_.idle_timeout));
   if (!session) {
     refusals_.refused("refuses a peer: " + session.error().message);
     return;
@@ -240,7 +260,6 @@ void Transport::greet(std::unique_ptr<Connection> connection) {
 
 // The node with the larger id gives the other one time to dial. It must not wait for ever: the
 // other may not know of it, if it was no member when this one became one.
-
 void Transport::dial_loop(Peer& peer) {
   const bool is_first_to_dial = options_.self < peer.id;
   bool was_connected = true;
@@ -260,16 +279,7 @@ void Transport::dial_loop(Peer& peer) {
 // One attempt, and the session if it succeeds.
 void Transport::dial(Peer& peer) {
   const Address address = peer.address;
-  const auto deadline = Deadline::in(env_.clock, options_.idle_timeout);
-  auto connection = env_.network.connect(address, deadline);
-  if (!connection) return;
-  const auto check = [&](NodeId found) -> Result<void> {
-    if (found == peer.id) return {};
-    return Error{ErrorCode::invalid_argument,
-                 fmt::format("expected {}, found {}", to_string(peer.id), to_string(found))};
-  };
-  auto session = dial_session(*std::move(connection), make_hello(), options_.secret, check,
-                              deadline);
+  auto session = begin_dialled(peer, Deadline::in(env_.clock, options_.idle_timeout));
   if (!session) {
     refusals_.refused(fmt::format("no session with {} at {}: {}", to_string(peer.id), address,
                                   session.error().message));
@@ -277,6 +287,22 @@ void Transport::dial(Peer& peer) {
   }
   // It may have moved meanwhile, or have dialled.
   if (peer.address == address && peer.connection == nullptr) run_session(peer, *std::move(session));
+}
+
+Result<Session> Transport::begin_dialled(const Peer& peer, Deadline deadline) {
+  TRY(auto connection, env_.network.connect(peer.address, deadline));
+  const TlsConnection* secured = nullptr;
+  if (options_.tls != nullptr) {
+    TRY(auto under_tls, options_.tls->dial(std::move(connection), deadline));
+    secured = under_tls.get();
+    connection = std::move(under_tls);
+  }
+  const auto check = [&peer, secured](NodeId found) -> Result<void> {
+    if (found == peer.id) return check_certificate(secured, found);
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("expected {}, found {}", to_string(peer.id), to_string(found))};
+  };
+  return dial_session(std::move(connection), make_hello(), options_.secret, check, deadline);
 }
 
 void Transport::run_session(Peer& peer, Session session) {

@@ -1,11 +1,11 @@
 // Transport: one connection to each peer, shared by all Raft groups and by forwarded requests.
 //
 // Of two nodes the one with the smaller id dials, or the other if it does not in time. Peers are
-// those named at start and those that configurations name while it runs (set_peer). A session
-// begins with a handshake (handshake.h) and is given up when nothing was heard for `idle_timeout`;
-// each side pings when it has nothing else to say. Raft messages are sent if they can be and
-// dropped if they cannot: Raft repeats what matters. What waits to be written waits in lanes
-// (outbox.h): a large message does not hold up a small one.
+// those named at start and those that configurations name while it runs (set_peer). A session begins
+// with a handshake (handshake.h) and is given up when nothing was heard for `idle_timeout`; each
+// side pings when it has nothing else to say. Raft messages are sent if they can be and dropped if
+// they cannot: Raft repeats what matters. What waits to be written waits in lanes (outbox.h): a
+// large message does not hold up a small one.
 #pragma once
 
 #include <functional>
@@ -15,6 +15,7 @@
 #include "core/raft/handshake.h"
 #include "core/raft/heartbeats.h"
 #include "core/raft/message_sender.h"
+#include "core/raft/peer_tls.h"
 #include "core/raft/refusal_log.h"
 #include "core/raft/types.h"
 #include "core/runtime/env.h"
@@ -30,6 +31,7 @@ struct TransportOptions {
   Incarnation incarnation;  // Of this node's data directory.
   std::string cluster_id;
   std::map<NodeId, Address> peers;  // Named by the operator; never forgotten. Without `self`.
+  TlsContext* tls = nullptr;  // Outlives the transport; null: streams are not encrypted.
   Bytes secret;  // Of the cluster; empty when it has none.
   std::uint32_t version_max = kProtocolVersionMax;  // Less, to be as an older node.
   Duration ping_interval = std::chrono::seconds(1);
@@ -95,6 +97,8 @@ class Transport : public MessageSender {
   void serve_call(Peer& peer, std::uint64_t request_id, Bytes request);
   void on_reply(BytesView body);
   Hello make_hello();
+  Result<Session> begin_dialled(const Peer& peer, Deadline deadline);
+  Result<Session> begin_accepted(std::unique_ptr<Connection> connection, Deadline deadline);
   Result<void> check_dialling_peer(NodeId id) const;
   void start_dialling(Peer& peer);
   // Nothing when it was never heard of.

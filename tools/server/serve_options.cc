@@ -48,6 +48,44 @@ Result<std::string> read_text_file(const std::string& path, const std::string& f
   return text.str();
 }
 
+Result<void> read_peer_files(const ServeOptions& options, NodeConfig& config) {
+  const struct {
+    const std::string& path;
+    const char* flag;
+    std::string& text;
+  } kFiles[] = {
+      {options.peer_secret_file, "--peer-secret-file", config.peer_secret},
+      {options.peer_cert, "--peer-cert", config.peer_tls.certificate},
+      {options.peer_key, "--peer-key", config.peer_tls.key},
+      {options.peer_ca, "--peer-ca", config.peer_tls.authorities},
+  };
+  for (const auto& file : kFiles) {
+    if (file.path.empty()) continue;
+    TRY(file.text, read_text_file(file.path, file.flag));
+    if (file.text.empty()) return wrong(file.flag, fmt::format("'{}' is empty", file.path));
+  }
+  // Editors end a file with an empty line; it is no part of the secret.
+  while (config.peer_secret.ends_with('\n') || config.peer_secret.ends_with('\r')) {
+    config.peer_secret.pop_back();
+  }
+  config.peer_plaintext_off_loopback = options.peer_plaintext_off_loopback;
+  return {};
+}
+
+void add_peer_flags(CLI::App& app, ServeOptions& options) {
+  app.add_option("--peer-secret-file", options.peer_secret_file,
+                 "File with the cluster's secret, the same for all nodes: peers prove that they "
+                 "know it, and every frame is sealed");
+  app.add_option("--peer-cert", options.peer_cert,
+                 "PEM file: this node's certificate, whose DNS names have its id (n1); peers speak "
+                 "TLS then");
+  app.add_option("--peer-key", options.peer_key, "PEM file: the certificate's private key");
+  app.add_option("--peer-ca", options.peer_ca,
+                 "PEM file: the authorities that may sign peers' certificates");
+  app.add_flag("--peer-plaintext-off-loopback", options.peer_plaintext_off_loopback,
+               "Speak to peers on other machines although nothing protects what is said");
+}
+
 void add_size_flags(CLI::App& app, ServeOptions& options) {
   app.add_option("--wal-segment-bytes", options.wal_segment_bytes,
                  "A segment of the write-ahead log that is larger is followed by a new one")
@@ -106,11 +144,7 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
       ->required();
   app.add_option("--groups", options.groups, "Raft groups; g0 is the default group")
       ->capture_default_str();
-  app.add_option("--peer-secret-file", options.peer_secret_file,
-                 "File with the cluster's secret, the same for all nodes: peers prove that they "
-                 "know it, and every frame is sealed");
-  app.add_flag("--peer-plaintext-off-loopback", options.peer_plaintext_off_loopback,
-               "Speak to peers on other machines although nothing protects what is said");
+  add_peer_flags(app, options);
   app.add_option("--raft-listen", options.raft_listen, "Default: this node's address in --peers");
   app.add_option("--s3-listen", options.s3_listen)->capture_default_str();
   app.add_option("--dynamodb-listen", options.dynamodb_listen)->capture_default_str();
@@ -186,14 +220,7 @@ Result<NodeConfig> to_config(const ServeOptions& options) {
   if (!config.peers.contains(config.node_id)) {
     return wrong("--peers", fmt::format("does not name this node, {}", options.node_id));
   }
-  if (!options.peer_secret_file.empty()) {
-    TRY(config.peer_secret, read_text_file(options.peer_secret_file, "--peer-secret-file"));
-    // Editors end a file with an empty line; it is no part of the secret.
-    while (config.peer_secret.ends_with('\n') || config.peer_secret.ends_with('\r')) {
-      config.peer_secret.pop_back();
-    }
-  }
-  config.peer_plaintext_off_loopback = options.peer_plaintext_off_loopback;
+  TRY(read_peer_files(options, config));
   config.group_count = options.groups;
   config.raft_listen =
       options.raft_listen.empty() ? config.peers.at(config.node_id) : options.raft_listen;

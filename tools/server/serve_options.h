@@ -19,6 +19,9 @@ struct ServeOptions {
   std::string cluster_id;
   std::string peers;
   std::string peer_secret_file;
+  std::string peer_cert;
+  std::string peer_key;
+  std::string peer_ca;
   bool peer_plaintext_off_loopback = false;
   std::size_t groups = 1;
   std::string raft_listen;

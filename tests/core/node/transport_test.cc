@@ -453,6 +453,33 @@ TEST_F(TermsTest, ASessionThatWasListenedToCannotBeSaidAgain) {
   world_.network().set_tap(nullptr);
 }
 
+TEST_F(TransportTest, AHeartbeatWaitsForNoMoreThanTheFrameThatIsBeingWritten) {
+  sim::LinkConditions slow;
+  slow.bytes_per_second = 1'000'000;
+  world_.network().set_conditions(slow);
+  ASSERT_TRUE(connect());
+  constexpr std::size_t kFrame = 200'000;  // A fifth of a second on this link.
+  machine(1).spawn("sender", [this](Env& env) {
+    InstallSnapshot install;
+    install.term = Term(1);
+    install.id = {.number = 1, .index = LogIndex(1), .term = Term(1)};
+    install.chunk.data = Bytes(kFrame, 'x');
+    for (int i = 0; i < 20; ++i) endpoint(1).transport.send(NodeId(2), GroupId(0), install);
+    for (int i = 1; i <= 10; ++i) {
+      env.scheduler.sleep_for(100ms);
+      endpoint(1).transport.send(NodeId(2), GroupId(0), beat(1, static_cast<std::uint64_t>(i)));
+    }
+  });
+  // Each came after one frame and what the connection's window holds, and not after all twenty.
+  world_.run_for(1000ms + 500ms);
+  std::size_t beats = 0;
+  for (const Received& each : endpoint(2).received) beats += is_heartbeat(each.message);
+  EXPECT_EQ(beats, 10u);
+  EXPECT_LT(endpoint(2).received.size(), 10u + 9u);
+  world_.run_for(5s);
+  EXPECT_EQ(endpoint(2).received.size(), 30u);  // Nothing was lost.
+}
+
 // --- peers that come, move and go ---
 
 TEST_F(TransportTest, APeerNamedWhileItRunsIsDialled) {
