@@ -95,6 +95,12 @@ Result<void> validate(const NodeConfig& config) {
   if (config.lease < Duration::zero() || config.lease > raft::lease_max(config.election_timeout)) {
     return wrong("lease-ms", "must be at most nine tenths of election-timeout-ms");
   }
+  if (config.timestamps_ahead < milliseconds(100)) {
+    return wrong("timestamps-ahead-ms", "must be at least 100");
+  }
+  if (config.transaction_ttl < milliseconds(10)) {
+    return wrong("transaction-ttl-ms", "must be at least 10");
+  }
   if (config.probe_timeout < milliseconds(100) || config.probe_timeout > milliseconds(2000)) {
     return wrong("probe-timeout-ms", "must be 100 to 2000");
   }
@@ -270,6 +276,16 @@ void Node::refresh_metrics() {
       .set_total(snapshots.sent);
   metrics_.counter("keelson_snapshots_installed_total", "Snapshots installed from a leader")
       .set_total(snapshots.installed);
+  const auto counts = coordinator_->counts();
+  metrics_.counter("keelson_forwarded_total", "Requests forwarded to a group's leader")
+      .set_total(counts.forwarded);
+  metrics_.counter("keelson_circuit_open_total", "Requests not forwarded as the leader was silent")
+      .set_total(counts.refused_by_open_circuit);
+  const auto transactions = coordinator_->transaction_counts();
+  metrics_.counter("keelson_locks_resolved_total", "Locks of transactions resolved by another")
+      .set_total(transactions.resolved);
+  metrics_.counter("keelson_locks_rolled_back_total", "Of these, rolled back")
+      .set_total(transactions.rolled_back);
   const auto rounds = raft_->read_rounds(coordinator_->default_group());
   metrics_.counter("keelson_probe_rounds_total",
                    "Quorum rounds of the default group begun for probes and reads")
@@ -295,6 +311,7 @@ Result<bool> Node::start() {
   }
   build_groups();
   raft_->start();
+  coordinator_->start();
   TRY(open_listeners());
   return true;
 }
@@ -399,6 +416,8 @@ void Node::build_groups() {
   }
   kv::CoordinatorOptions coordinator_options;
   coordinator_options.self = config_.node_id;
+  coordinator_options.timestamps.ahead = config_.timestamps_ahead;
+  coordinator_options.transaction_ttl = config_.transaction_ttl;
   for (std::size_t i = 0; i < config_.group_count; ++i) {
     const GroupId group(i);
     auto recovered = wal_->take_recovered(group);
@@ -435,6 +454,7 @@ void Node::drain(Deadline deadline) {
   coordinator_->begin_drain();
   env_.scheduler.sleep_until(std::min(env_.clock.now() + config_.drain_grace, deadline.at));
   listeners_->drain(deadline);
+  coordinator_->stop();
   raft_->stop();
   transport_->stop();
 }

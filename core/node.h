@@ -59,6 +59,11 @@ struct NodeConfig {
   Duration heartbeat_interval = std::chrono::milliseconds(200);
   Duration election_timeout = std::chrono::seconds(2);
   Duration lease = Duration::zero();  // Off. REQUIRES: shorter than election_timeout by the drift.
+  // How far the ceiling of timestamps is ahead of the wall clock (core/kv/hlc.h): what a leader
+  // that is lost may have promised, and for how long leaders can do without the default group.
+  Duration timestamps_ahead = std::chrono::seconds(3);
+  // From a transaction's first prepare to its decision; then others may roll it back.
+  Duration transaction_ttl = std::chrono::seconds(3);
   Duration probe_timeout = std::chrono::seconds(1);    // 100 ms to 2 s.
   Duration request_timeout = std::chrono::seconds(10);
   // An orderly stop: probes are red for the grace while everything is still served, so that

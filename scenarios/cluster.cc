@@ -38,7 +38,8 @@ Cluster::Cluster(sim::World& world, const NodeConfig& config, ApplyObserver* obs
     : world_(world), config_(config),
       console_(std::map<std::string, Bytes>{
           {"index.html", "<!doctype html><title>Keelson</title>"}}),
-      nodes_(config.peers.size() + joiners), start_failures_(nodes_.size()),
+      nodes_(config.peers.size() + joiners), clients_(nodes_.size()),
+      start_failures_(nodes_.size()),
       protocol_versions_(nodes_.size(), config.protocol_version_max) {
   for (std::size_t number = 1; number <= nodes_.size(); ++number) {
     sim::Machine& machine = world_.add_machine(fmt::format("n{}", number));
@@ -63,8 +64,13 @@ void Cluster::start() {
       // However the incarnation ends, nobody finds its node any more.
       struct Registration {
         Node*& place;
-        ~Registration() { place = nullptr; }
-      } registration{nodes_[number - 1]};
+        Clients*& clients_place;
+        ~Registration() {
+          place = nullptr;
+          clients_place = nullptr;
+        }
+      } registration{nodes_[number - 1], clients_[number - 1]};
+      Clients clients{env, TaskGroup(env.scheduler)};
       start_failures_[number - 1].clear();
       NodeConfig config = config_;
       config.node_id = NodeId(number);
@@ -75,14 +81,33 @@ void Cluster::start() {
       config.dynamodb_listen = address(number, kDynamodbPort);
       config.sqs_listen = address(number, kSqsPort);
       config.admin_listen = address(number, kAdminPort);
-      const auto ended = run_node(env, config, {.on_started = [&](Node& node) {
-                                                  registration.place = &node;
-                                                },
+      const auto on_started = [&](Node& node) {
+        registration.place = &node;
+        registration.clients_place = &clients;
+      };
+      const auto on_stopping = [&] {
+        registration.clients_place = nullptr;
+        clients.fibers.stop();
+      };
+      const auto ended = run_node(env, config, {.on_started = on_started,
+                                                .on_stopping = on_stopping,
                                                 .observer = observers_[number - 1].get(),
                                                 .console = &console_});
       if (!ended) start_failures_[number - 1] = ended.error().message;
     });
   }
+}
+
+bool Cluster::spawn_client(std::size_t number, std::function<void(Env&, Node&)> body) {
+  Clients* const clients = clients_.at(number - 1);
+  Node* const its_node = node(number);
+  if (clients == nullptr || its_node == nullptr) return false;
+  clients->fibers.spawn("client in the process",
+                        [&env = clients->env, its_node, run = std::move(body)] {
+                          run(env, *its_node);
+                        });
+  machine(number).spawn("turn", [](Env&) {});  // So that the world gives the process one.
+  return true;
 }
 
 NodeConfig scenario_config(std::size_t nodes, std::size_t groups) {
@@ -97,6 +122,8 @@ NodeConfig scenario_config(std::size_t nodes, std::size_t groups) {
   config.peer_plaintext_off_loopback = true;
   config.heartbeat_interval = milliseconds(50);
   config.election_timeout = milliseconds(250);
+  config.timestamps_ahead = milliseconds(1500);
+  config.transaction_ttl = milliseconds(400);
   config.probe_timeout = milliseconds(500);
   config.request_timeout = milliseconds(2000);
   config.drain_grace = milliseconds(200);

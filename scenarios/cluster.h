@@ -1,12 +1,14 @@
 // A cluster of production nodes in a simulated world, as scenarios and benchmarks speak of it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "admin/static_bundle.h"
 #include "core/node.h"
+#include "core/runtime/task_group.h"
 #include "sim/machine.h"
 #include "sim/world.h"
 
@@ -54,6 +56,10 @@ class Cluster {
   // The node on that machine while it serves, otherwise nullptr. For statistics and for waiting;
   // an oracle does not ask it.
   Node* node(std::size_t number) const { return nodes_.at(number - 1); }
+  // Begins a client that lives in the node's process and uses the node itself, for what has no wire
+  // protocol: false when the node does not serve. It ends, wherever it is, when the process does or
+  // is told to stop.
+  bool spawn_client(std::size_t number, std::function<void(Env&, Node&)> body);
   // Why the last start of the node failed; empty if it did not.
   const std::string& start_failure(std::size_t number) const {
     return start_failures_.at(number - 1);
@@ -71,10 +77,17 @@ class Cluster {
   class Observer;
 
   sim::World& world_;
+  // What is there while a node serves.
+  struct Clients {
+    Env& env;
+    TaskGroup fibers;
+  };
+
   const NodeConfig config_;
   const admin::StaticBundle console_;
   std::vector<sim::Machine*> machines_;
   std::vector<Node*> nodes_;
+  std::vector<Clients*> clients_;
   std::vector<std::unique_ptr<Observer>> observers_;
   std::vector<std::string> start_failures_;
   std::vector<std::uint32_t> protocol_versions_;

@@ -30,7 +30,7 @@ Duration allowance(const sim::LinkConditions& links) {
 Storm::Storm(RunContext& context, StormOptions options)
     : context_(context), options_(std::move(options)),
       chance_(context.choices.stream("storm/knobs")), config_(draw_config()),
-      raft_checks_(context.report) {
+      raft_checks_(context.report), stamp_check_(context.report) {
   draw_operations();
   cluster_ = std::make_unique<Cluster>(context_.world, config_, this, options_.joiners);
   for (std::size_t i = 0; i < cluster_->size(); ++i) {
@@ -205,6 +205,7 @@ std::optional<std::size_t> Storm::latest_leader() const {
 
 void Storm::on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) {
   raft_checks_.on_applied(NodeId(machine.index()), group, entry, context_.world.now());
+  stamp_check_.on_applied(group, entry, context_.world.now());
   if (!raft::is_configuration(entry.kind)) return;
   Committed& latest = configurations_[group];
   if (entry.index <= latest.index) return;
@@ -559,6 +560,7 @@ void Storm::check() {
   context_.report.count("raft messages seen", wire_tap_->raft_messages());
   for (const auto& tap : log_taps_) context_.report.count("log batches seen", tap->batches());
   context_.report.count("entries applied", raft_checks_.seen().applied);
+  context_.report.count("stamps compared", stamp_check_.seen());
   context_.report.count("snapshots installed", raft_checks_.seen().installed);
   context_.report.count("states compared", raft_checks_.seen().states_compared);
   const QuorumChecks::Seen& quorums = raft_checks_.seen_quorums();

@@ -20,6 +20,7 @@
 #include "scenarios/raft_checks.h"
 #include "scenarios/s3_workload.h"
 #include "scenarios/scenario.h"
+#include "scenarios/stamp_check.h"
 #include "scenarios/wire_tap.h"
 
 namespace keelson::scenarios {
@@ -117,6 +118,7 @@ class Storm : public ApplyObserver {
   NodeConfig config_;
   RaftChecks raft_checks_;
   ProbeClaim claim_;
+  StampCheck stamp_check_;
   std::unique_ptr<WireTap> wire_tap_;
   std::vector<std::unique_ptr<LogTap>> log_taps_;
   std::unique_ptr<Cluster> cluster_;

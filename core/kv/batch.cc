@@ -14,63 +14,84 @@ wire::ConditionKind to_wire(Condition::Kind kind) {
     case Condition::Kind::exists: return wire::CONDITION_KIND_EXISTS;
     case Condition::Kind::absent: return wire::CONDITION_KIND_ABSENT;
     case Condition::Kind::version_is: return wire::CONDITION_KIND_VERSION_IS;
+    case Condition::Kind::range_is: return wire::CONDITION_KIND_RANGE_IS;
   }
   CHECK(false);
   return wire::CONDITION_KIND_UNSPECIFIED;
 }
 
-Result<Condition> from_wire(const wire::Condition& message) {
+}  // namespace
+
+Result<Condition> from_wire(wire::Condition&& message) {
   const auto with = [&](Condition::Kind kind) {
-    return Condition{.key = message.key(), .kind = kind, .version = message.version()};
+    return Condition{.key = std::move(*message.mutable_key()),
+                     .kind = kind,
+                     .version = message.version(),
+                     .end = std::move(*message.mutable_end())};
   };
   switch (message.kind()) {
     case wire::CONDITION_KIND_EXISTS: return with(Condition::Kind::exists);
     case wire::CONDITION_KIND_ABSENT: return with(Condition::Kind::absent);
     case wire::CONDITION_KIND_VERSION_IS: return with(Condition::Kind::version_is);
+    case wire::CONDITION_KIND_RANGE_IS: return with(Condition::Kind::range_is);
     default: break;
   }
   return Error{ErrorCode::corrupt,
                "batch: condition of unknown kind " + std::to_string(int{message.kind()})};
 }
 
-}  // namespace
+Mutation from_wire(wire::Mutation&& message) {
+  Mutation mutation{.key = std::move(*message.mutable_key()), .value = std::nullopt};
+  if (message.has_value()) mutation.value = std::move(*message.mutable_value());
+  return mutation;
+}
+
+void to_wire(const Condition& condition, wire::Condition& message) {
+  message.set_key(condition.key);
+  message.set_kind(to_wire(condition.kind));
+  message.set_version(condition.version);
+  if (!condition.end.empty()) message.set_end(condition.end);
+}
+
+void to_wire(const Mutation& mutation, wire::Mutation& message) {
+  message.set_key(mutation.key);
+  if (mutation.value) message.set_value(*mutation.value);
+}
 
 void to_wire(const Batch& batch, wire::Batch& message) {
   message.set_token(batch.token);
   for (const Condition& condition : batch.conditions) {
-    wire::Condition& added = *message.add_conditions();
-    added.set_key(condition.key);
-    added.set_kind(to_wire(condition.kind));
-    added.set_version(condition.version);
+    to_wire(condition, *message.add_conditions());
   }
-  for (const Mutation& mutation : batch.mutations) {
-    wire::Mutation& added = *message.add_mutations();
-    added.set_key(mutation.key);
-    if (mutation.value) added.set_value(*mutation.value);
-  }
+  for (const Mutation& mutation : batch.mutations) to_wire(mutation, *message.add_mutations());
 }
 
 Result<Batch> from_wire(wire::Batch&& message) {
   Batch batch;
   batch.token = std::move(*message.mutable_token());
   batch.conditions.reserve(static_cast<std::size_t>(message.conditions_size()));
-  for (const wire::Condition& condition : message.conditions()) {
-    TRY(Condition read, from_wire(condition));
+  for (wire::Condition& condition : *message.mutable_conditions()) {
+    TRY(Condition read, from_wire(std::move(condition)));
     batch.conditions.push_back(std::move(read));
   }
   batch.mutations.reserve(static_cast<std::size_t>(message.mutations_size()));
   for (wire::Mutation& mutation : *message.mutable_mutations()) {
-    Mutation& added = batch.mutations.emplace_back();
-    added.key = std::move(*mutation.mutable_key());
-    if (mutation.has_value()) added.value = std::move(*mutation.mutable_value());
+    batch.mutations.push_back(from_wire(std::move(mutation)));
   }
   return batch;
 }
 
 Bytes encode(const Batch& batch) {
+  Bytes bytes;
+  append(bytes, batch);
+  return bytes;
+}
+
+void append(Bytes& out, const Batch& batch) {
   wire::Batch message;
   to_wire(batch, message);
-  return serialize(message);
+  const bool written = message.AppendToString(&out);
+  CHECK(written);  // Callers bound what they send.
 }
 
 Result<Batch> decode_batch(BytesView bytes) {

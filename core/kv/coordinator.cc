@@ -1,4 +1,5 @@
-// Tested by tests/core/node/coordinator_test.cc.
+// Finding the leader, and asking it. What the leader does: leader_work.cc. Tested by
+// tests/core/node/coordinator_test.cc.
 #include "core/kv/coordinator.h"
 
 #include <fmt/format.h>
@@ -7,7 +8,6 @@
 #include <utility>
 
 #include "core/base/check.h"
-#include "core/kv/batch.h"
 
 namespace keelson::kv {
 
@@ -22,24 +22,51 @@ bool outcome_is_unknown(ErrorCode code) {
 
 std::size_t size_of(const Batch& batch) {
   std::size_t size = batch.token.size();
-  for (const Condition& condition : batch.conditions) size += condition.key.size();
+  for (const Condition& condition : batch.conditions) {
+    size += condition.key.size() + condition.end.size();
+  }
   for (const Mutation& mutation : batch.mutations) {
     size += mutation.key.size() + (mutation.value ? mutation.value->size() : 0);
   }
   return size;
 }
 
+// Whether the work changes anything, and may then be done twice with the effect of once.
+bool changes_something(const Work& work) {
+  return std::holds_alternative<Batch>(work) || std::holds_alternative<CommandRequest>(work);
+}
+bool may_be_repeated(const Work& work) {
+  const Batch* const batch = std::get_if<Batch>(&work);
+  return batch == nullptr || !batch->token.empty();
+}
+
 }  // namespace
 
 Coordinator::Coordinator(Env& env, CoordinatorOptions options, raft::RaftNode& raft,
                          PeerCaller& peers, StateStore& state)
-    : env_(env), options_(std::move(options)), raft_(raft), peers_(peers), state_(state) {
+    : env_(env), options_(std::move(options)), raft_(raft), peers_(peers), state_(state),
+      timestamps_(env, options_.timestamps, raft, *this), resolver_(env, *this),
+      fibers_(env.scheduler) {
   CHECK(!options_.groups.empty());
   CHECK(std::is_sorted(options_.groups.begin(), options_.groups.end()));
 }
 
+void Coordinator::start() {
+  fibers_.spawn("ceiling", [this] { renew_loop(); });
+  resolver_.start();
+}
+
+void Coordinator::stop() {
+  resolver_.stop();
+  fibers_.stop();
+}
+
 GroupId Coordinator::group_of(BytesView route) const {
   return options_.groups[hash64(route) % options_.groups.size()];
+}
+
+bool Coordinator::leads(GroupId group) const {
+  return raft_.core(group).role() == raft::Role::leader;
 }
 
 // --- Store ---
@@ -49,28 +76,61 @@ Result<BatchOutcome> Coordinator::execute(BytesView route, Batch batch, Deadline
     return Error{ErrorCode::invalid_argument,
                  fmt::format("batch of {} bytes, {} are allowed", size, options_.batch_bytes_max)};
   }
-  TRY(Answer answer, work_with_retries(route, std::move(batch), deadline));
+  TRY(Answer answer, work_with_retries(group_of(route), route, std::move(batch), deadline));
   return std::get<BatchOutcome>(answer);
 }
 
-Result<GetReply> Coordinator::get(BytesView route, std::vector<Bytes> keys, Deadline deadline) {
-  TRY(Answer answer, work_with_retries(route, GetRequest{std::move(keys)}, deadline));
-  return std::get<GetReply>(std::move(answer));
+Result<std::vector<std::optional<VersionedValue>>> Coordinator::get(BytesView route,
+                                                                    std::vector<Bytes> keys,
+                                                                    Deadline deadline) {
+  TRY(Answer answer, work_with_retries(group_of(route), route,
+                                       ReadRequest{.keys = std::move(keys)}, deadline));
+  return std::get<ReadReply>(std::move(answer)).values;
 }
 
-Result<Coordinator::Answer> Coordinator::work_with_retries(BytesView route, const Work& work,
-                                                           Deadline deadline) {
-  const GroupId group = group_of(route);
-  const Batch* const batch = std::get_if<Batch>(&work);
-  const bool may_repeat = batch == nullptr || !batch->token.empty();
+// --- of one group ---
+
+Result<BatchOutcome> Coordinator::execute_in(GroupId group, Batch batch, Deadline deadline) {
+  if (const std::size_t size = size_of(batch); size > options_.batch_bytes_max) {
+    return Error{ErrorCode::invalid_argument,
+                 fmt::format("batch of {} bytes, {} are allowed", size, options_.batch_bytes_max)};
+  }
+  TRY(Answer answer, work_with_retries(group, {}, std::move(batch), deadline));
+  return std::get<BatchOutcome>(answer);
+}
+
+Result<ReadReply> Coordinator::read_in(GroupId group, ReadRequest request, Deadline deadline) {
+  TRY(Answer answer, work_with_retries(group, {}, std::move(request), deadline));
+  return std::get<ReadReply>(std::move(answer));
+}
+
+Result<CommandResult> Coordinator::command_in(GroupId group, const Command& command,
+                                              Timestamp at_least, Deadline deadline) {
+  CommandRequest request{.entry = encode_command(command), .at_least = at_least};
+  if (request.entry.size() > options_.batch_bytes_max) {
+    return Error{ErrorCode::unavailable, "larger than is allowed"};
+  }
+  TRY(Answer answer, work_with_retries(group, {}, std::move(request), deadline));
+  return std::get<CommandResult>(std::move(answer));
+}
+
+Result<CeilingReply> Coordinator::raise_ceiling(const CeilingRequest& request, Deadline deadline) {
+  TRY(Answer answer, work_with_retries(default_group(), {}, request, deadline));
+  return std::get<CeilingReply>(answer);
+}
+
+// --- finding the leader ---
+
+Result<Answer> Coordinator::work_with_retries(GroupId group, BytesView route, const Work& work,
+                                              Deadline deadline) {
   bool may_have_happened = false;
   while (true) {
     auto answer = try_once(group, route, work, deadline);
     if (answer) return answer;
     Error error = std::move(answer).error();
     if (outcome_is_unknown(error.code)) {
-      may_have_happened = may_have_happened || batch != nullptr;
-      if (!may_repeat) return Error{ErrorCode::timed_out, std::move(error.message)};
+      may_have_happened = may_have_happened || changes_something(work);
+      if (!may_be_repeated(work)) return Error{ErrorCode::timed_out, std::move(error.message)};
       SOMETIMES(env_.marks, "kv: repeated after an unknown outcome");
     } else if (error.code != ErrorCode::not_leader && error.code != ErrorCode::unavailable) {
       // A later refusal says nothing about what an earlier attempt may have done.
@@ -86,48 +146,58 @@ Result<Coordinator::Answer> Coordinator::work_with_retries(BytesView route, cons
   }
 }
 
-Result<Coordinator::Answer> Coordinator::try_once(GroupId group, BytesView route, const Work& work,
-                                                  Deadline deadline) {
-  const raft::Raft& core = raft_.core(group);
-  if (core.role() == raft::Role::leader) return work_here(group, work, deadline);
-  const auto leader = core.leader();
+Result<Answer> Coordinator::try_once(GroupId group, BytesView route, const Work& work,
+                                     Deadline deadline) {
+  if (leads(group)) return work_here(group, work, deadline);
+  const auto leader = raft_.core(group).leader();
   if (!leader || *leader == options_.self) {
     return Error{ErrorCode::unavailable, fmt::format("{} has no leader", to_string(group))};
   }
   return forward(*leader, group, route, work, deadline);
 }
 
-Result<Coordinator::Answer> Coordinator::work_here(GroupId group, const Work& work,
-                                                   Deadline deadline) {
-  if (const Batch* const batch = std::get_if<Batch>(&work)) {
-    TRY(const Bytes outcome, raft_.propose(group, encode(*batch), deadline));
-    return Answer(decode_outcome(outcome));
+Result<Answer> Coordinator::forward(NodeId leader, GroupId group, BytesView route,
+                                    const Work& work, Deadline deadline) {
+  Circuit& circuit = circuits_[group];
+  const raft::Term term = raft_.core(group).current_term();
+  if (circuit.leader != leader || circuit.term != term) circuit = {.leader = leader, .term = term};
+  if (circuit.open_until > env_.clock.now()) {
+    SOMETIMES(env_.marks, "kv: a leader that does not answer was not asked");
+    ++counts_.refused_by_open_circuit;
+    return Error{ErrorCode::unavailable, fmt::format("{} does not answer", to_string(leader))};
   }
-  TRY(raft_.linearizable_read(group, deadline));
-  auto values = state_.get(group, std::get<GetRequest>(work).keys);
-  if (!values) raft_.end_with_damaged_state(values.error());
-  return Answer(*std::move(values));
-}
-
-// --- forwarding ---
-
-Result<Coordinator::Answer> Coordinator::forward(NodeId leader, GroupId group, BytesView route,
-                                                 const Work& work, Deadline deadline) {
   const ForwardRequest request{.request_id = next_request_id_++,
                                .group = group,
                                .route = Bytes(route),
                                .remaining = deadline.at - env_.clock.now(),
                                .hops = 1,
                                .work = work};
-  TRY(const Bytes bytes, peers_.call(leader, to_bytes(request), deadline));
+  ++counts_.forwarded;
+  auto bytes = peers_.call(leader, to_bytes(request), deadline);
+  // Another call may have learned of a newer leader meanwhile.
+  const bool is_the_same = circuit.leader == leader && circuit.term == term;
+  if (!bytes) {
+    if (is_the_same && ++circuit.failures >= options_.failures_to_open) {
+      circuit.failures = 0;
+      circuit.open_until = env_.clock.now() + options_.open_for;
+    }
+    return std::move(bytes).error();
+  }
+  if (is_the_same) circuit.failures = 0;
   SOMETIMES(env_.marks, "kv: forwarded to the leader");
-  auto reply = forward_reply_from_bytes(bytes);
-  if (!reply || reply->request_id != request.request_id) {
+  auto reply = forward_reply_from_bytes(*bytes);
+  if (!reply || reply->request_id != request.request_id ||
+      (reply->result && reply->result->index() != work.index())) {
     return Error{ErrorCode::timed_out, fmt::format("{} gave no usable reply", to_string(leader))};
   }
-  if (auto* const error = std::get_if<Error>(&reply->result)) return std::move(*error);
-  if (auto* const outcome = std::get_if<BatchOutcome>(&reply->result)) return Answer(*outcome);
-  return Answer(std::get<GetReply>(std::move(reply->result)));
+  return std::move(reply->result);
+}
+
+// Of a request without a route the sender knew the group itself.
+bool Coordinator::is_routed_here(const ForwardRequest& request) const {
+  return request.hops <= kHopsMax &&
+         std::binary_search(options_.groups.begin(), options_.groups.end(), request.group) &&
+         (request.route.empty() || group_of(request.route) == request.group);
 }
 
 Bytes Coordinator::serve_forwarded(BytesView bytes) {
@@ -138,22 +208,13 @@ Bytes Coordinator::serve_forwarded(BytesView bytes) {
     return to_bytes(reply);
   }
   reply.request_id = request->request_id;
-  const bool is_known = std::binary_search(options_.groups.begin(), options_.groups.end(),
-                                           request->group);
-  if (!is_known || request->hops > kHopsMax || group_of(request->route) != request->group) {
+  if (!is_routed_here(*request)) {
     reply.result = Error{ErrorCode::invalid_argument, "not routed as this node routes"};
     return to_bytes(reply);
   }
-  const Deadline deadline = Deadline::in(env_.clock, request->remaining);
-  auto answer = work_here(request->group, request->work, deadline);
-  if (!answer) {
-    SOMETIMES(env_.marks, "kv: forwarded request refused");
-    reply.result = std::move(answer).error();
-  } else if (auto* const outcome = std::get_if<BatchOutcome>(&*answer)) {
-    reply.result = *outcome;
-  } else {
-    reply.result = std::get<GetReply>(*std::move(answer));
-  }
+  reply.result = work_here(request->group, request->work,
+                           Deadline::in(env_.clock, request->remaining));
+  if (!reply.result) SOMETIMES(env_.marks, "kv: forwarded request refused");
   const raft::Raft& core = raft_.core(request->group);
   reply.term = core.current_term();
   reply.leader = core.leader();
@@ -164,8 +225,7 @@ Bytes Coordinator::serve_forwarded(BytesView bytes) {
 
 bool Coordinator::is_leader() const {
   // A leader that hands over is one no more for those who ask.
-  return raft_.core(default_group()).role() == raft::Role::leader &&
-         !raft_.is_transferring(default_group());
+  return leads(default_group()) && !raft_.is_transferring(default_group());
 }
 
 Result<void> Coordinator::verify_leader(Deadline deadline) {
@@ -193,6 +253,22 @@ bool Coordinator::is_ready() const {
     }
   }
   return true;
+}
+
+bool Coordinator::is_leader_for_key(BytesView route) const { return leads(group_of(route)); }
+
+Result<void> Coordinator::verify_leader_for_key(BytesView route, Deadline deadline) {
+  if (draining_) return Error{ErrorCode::not_leader, "draining"};
+  const auto confirmed = raft_.confirm_leadership(group_of(route), deadline);
+  if (!confirmed) return confirmed.error();
+  if (draining_ || !is_leader_for_key(route)) {
+    return Error{ErrorCode::not_leader, "no longer leader"};
+  }
+  return {};
+}
+
+std::optional<NodeId> Coordinator::leader_hint_for_key(BytesView route) const {
+  return raft_.core(group_of(route)).leader();
 }
 
 void Coordinator::begin_drain() {

@@ -3,16 +3,25 @@
 //
 // What an error says is kept honest all the way: unavailable = surely did not happen; timed_out =
 // may have happened. A batch with a token may be tried again after an unknown outcome, since it is
-// applied once; one without is not.
+// applied once, and so may the commands of transactions, which name theirs; a batch without a token
+// is not.
+//
+// A leader that does not answer is not asked again for a while: after a few failures in a row its
+// circuit is open, for this leader in this term, and requests look for another one at once.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <vector>
 
 #include "core/kv/forward.h"
+#include "core/kv/resolver.h"
 #include "core/kv/state_store.h"
 #include "core/kv/store.h"
+#include "core/kv/timestamps.h"
 #include "core/raft/raft_node.h"
 #include "core/runtime/env.h"
+#include "core/runtime/task_group.h"
 
 namespace keelson::kv {
 
@@ -26,24 +35,42 @@ class PeerCaller {
 
 struct CoordinatorOptions {
   NodeId self;
-  std::vector<GroupId> groups;  // Sorted; the first is the default group.
+  std::vector<GroupId> groups = {};  // Sorted; the first is the default group.
   // Between attempts when no leader is known or the known one refuses; a leader change ends it
   // early.
   Duration retry_interval = std::chrono::milliseconds(50);
   std::size_t batch_bytes_max = 4 << 20;
   // A node is ready when it has applied all but this many of the entries it knows to be committed.
   std::uint64_t ready_lag_max = 1000;
+  TimestampsOptions timestamps = {};
+  // How long a transaction over several groups may take from its first prepare to its decision,
+  // before whoever meets its locks may roll it back.
+  Duration transaction_ttl = std::chrono::seconds(3);
+  // For the circuit of a leader that does not answer.
+  std::uint32_t failures_to_open = 3;
+  Duration open_for = std::chrono::milliseconds(500);
 };
 
-class Coordinator : public Store, public Leadership {
+// For metrics.
+struct CoordinatorCounts {
+  std::uint64_t forwarded = 0;
+  std::uint64_t refused_by_open_circuit = 0;
+};
+
+class Coordinator : public Store, public Leadership, private CeilingSource {
  public:
   // The references outlive this object; `state` is what `raft` applies to.
   Coordinator(Env& env, CoordinatorOptions options, raft::RaftNode& raft, PeerCaller& peers,
               StateStore& state);
 
+  // Begins and ends what goes on by itself: the ceiling, and looking after transactions.
+  void start();
+  void stop();
+
   // --- Store ---
   Result<BatchOutcome> execute(BytesView route, Batch batch, Deadline deadline) override;
-  Result<GetReply> get(BytesView route, std::vector<Bytes> keys, Deadline deadline) override;
+  Result<std::vector<std::optional<VersionedValue>>> get(BytesView route, std::vector<Bytes> keys,
+                                                         Deadline deadline) override;
 
   // --- Leadership of the default group ---
   bool is_leader() const override;
@@ -52,6 +79,11 @@ class Coordinator : public Store, public Leadership {
   raft::Term term() const override;
   bool is_draining() const override { return draining_; }
   bool is_ready() const override;
+
+  // --- the same, of the group that owns a key of this route ---
+  bool is_leader_for_key(BytesView route) const;
+  Result<void> verify_leader_for_key(BytesView route, Deadline deadline);
+  std::optional<NodeId> leader_hint_for_key(BytesView route) const;
 
   // From now on probes are red, and verifications that are under way fail. Requests go on.
   void begin_drain();
@@ -63,23 +95,67 @@ class Coordinator : public Store, public Leadership {
   // Never passes it on.
   Bytes serve_forwarded(BytesView request);
 
- private:
-  using Work = std::variant<Batch, GetRequest>;
-  using Answer = std::variant<BatchOutcome, GetReply>;
+  CoordinatorCounts counts() const { return counts_; }
+  TransactionCounts transaction_counts() const { return resolver_.counts(); }
 
-  Result<Answer> work_with_retries(BytesView route, const Work& work, Deadline deadline);
+  // --- for Transaction and Resolver: of one group, wherever its leader is ---
+
+  // As execute().
+  Result<BatchOutcome> execute_in(GroupId group, Batch batch, Deadline deadline);
+  // Errors: conflict (as read() of core/kv/versions.h says), timed_out, unavailable.
+  Result<ReadReply> read_in(GroupId group, ReadRequest request, Deadline deadline);
+  // REQUIRES: it may be repeated. Errors: timed_out (it may have happened), unavailable.
+  Result<CommandResult> command_in(GroupId group, const Command& command, Timestamp at_least,
+                                   Deadline deadline);
+  Resolver& resolver() { return resolver_; }
+  Timestamps& timestamps() { return timestamps_; }
+  Scheduler& scheduler() { return env_.scheduler; }
+  Bytes new_identifier() { return env_.random.identifier(); }
+  const CoordinatorOptions& options() const { return options_; }
+  // Whether this node leads the group, by its own word.
+  bool leads(GroupId group) const;
+  StateStore& state() { return state_; }
+
+ private:
+  struct Circuit {
+    NodeId leader;
+    raft::Term term;
+    std::uint32_t failures = 0;
+    Instant open_until = {};
+  };
+
+  // coordinator.cc
+  Result<Answer> work_with_retries(GroupId group, BytesView route, const Work& work,
+                                   Deadline deadline);
   Result<Answer> try_once(GroupId group, BytesView route, const Work& work, Deadline deadline);
-  Result<Answer> work_here(GroupId group, const Work& work, Deadline deadline);
   Result<Answer> forward(NodeId leader, GroupId group, BytesView route, const Work& work,
                          Deadline deadline);
+  bool is_routed_here(const ForwardRequest& request) const;
+  Result<CeilingReply> raise_ceiling(const CeilingRequest& request, Deadline deadline) override;
+
+  // leader_work.cc: as the group's leader
+  Result<Answer> work_here(GroupId group, const Work& work, Deadline deadline);
+  Result<Answer> work_on(GroupId group, const Batch& batch, Deadline deadline);
+  Result<Answer> work_on(GroupId group, const ReadRequest& request, Deadline deadline);
+  Result<Answer> work_on(GroupId group, const CommandRequest& request, Deadline deadline);
+  Result<Answer> work_on(GroupId group, const CeilingRequest& request, Deadline deadline);
+  Result<Bytes> propose_stamped(GroupId group, Bytes entry, Timestamp at_least, Deadline deadline);
+  Result<ReadRequest> begin_read(GroupId group, ReadRequest request, Deadline deadline);
+  Result<void> get_past(GroupId group, const Lock& lock, Deadline deadline);
+  void renew_loop();
 
   Env& env_;
   const CoordinatorOptions options_;
   raft::RaftNode& raft_;
   PeerCaller& peers_;
   StateStore& state_;
+  Timestamps timestamps_;
+  Resolver resolver_;
+  std::map<GroupId, Circuit> circuits_;
+  CoordinatorCounts counts_;
   std::uint64_t next_request_id_ = 1;
   bool draining_ = false;
+  TaskGroup fibers_;
 };
 
 }  // namespace keelson::kv

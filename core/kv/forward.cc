@@ -51,18 +51,64 @@ Duration duration_of(std::uint64_t microseconds) {
   return std::chrono::microseconds(static_cast<std::int64_t>(std::min(microseconds, kMax)));
 }
 
-GetReply from_wire(wire::GetReply&& message) {
-  GetReply values;
-  values.reserve(static_cast<std::size_t>(message.values_size()));
-  for (wire::FoundValue& value : *message.mutable_values()) {
-    std::optional<VersionedValue>& added = values.emplace_back();
-    if (value.found()) added = VersionedValue{std::move(*value.mutable_value()), value.version()};
+ReadRequest from_wire(wire::GetRequest&& message) {
+  ReadRequest request;
+  for (Bytes& key : *message.mutable_keys()) request.keys.push_back(std::move(key));
+  if (message.has_range()) {
+    request.range = KeyRange{std::move(*message.mutable_from()), std::move(*message.mutable_to())};
+    request.rows_limit = std::max<std::size_t>(1, message.rows_limit());
   }
-  return values;
+  if (message.has_at()) request.at = Timestamp(message.at());
+  request.uncertain_until = Timestamp(message.uncertain_until());
+  return request;
 }
 
-// One overload for each alternative of ForwardReply::result.
-struct ResultWriter {
+ReadReply from_wire(wire::GetReply&& message) {
+  ReadReply reply;
+  reply.values.reserve(static_cast<std::size_t>(message.values_size()));
+  for (wire::FoundValue& value : *message.mutable_values()) {
+    std::optional<VersionedValue>& added = reply.values.emplace_back();
+    if (value.found()) added = VersionedValue{std::move(*value.mutable_value()), value.version()};
+  }
+  for (wire::FoundRow& row : *message.mutable_rows()) {
+    reply.rows.push_back(
+        {std::move(*row.mutable_key()), {std::move(*row.mutable_value()), row.version()}});
+  }
+  reply.covered_to = std::move(*message.mutable_covered_to());
+  reply.at = Timestamp(message.at());
+  reply.uncertain_until = Timestamp(message.uncertain_until());
+  return reply;
+}
+
+// One overload for each alternative of Work.
+struct WorkWriter {
+  wire::ForwardRequest& message;
+
+  void operator()(const Batch& batch) const { kv::to_wire(batch, *message.mutable_batch()); }
+  void operator()(const ReadRequest& request) const {
+    wire::GetRequest& get = *message.mutable_get();
+    for (const Bytes& key : request.keys) get.add_keys(key);
+    if (request.range) {
+      get.set_has_range(true);
+      get.set_from(request.range->from);
+      get.set_to(request.range->to);
+      get.set_rows_limit(request.rows_limit);
+    }
+    if (request.at) get.set_at(request.at->value);
+    get.set_uncertain_until(request.uncertain_until.value);
+  }
+  void operator()(const CommandRequest& request) const {
+    message.mutable_command()->set_entry(request.entry);
+    message.mutable_command()->set_at_least(request.at_least.value);
+  }
+  void operator()(const CeilingRequest& request) const {
+    message.mutable_ceiling()->set_at_least(request.at_least.value);
+    message.mutable_ceiling()->set_begins_to_lead(request.begins_to_lead);
+  }
+};
+
+// One overload for each alternative of Answer.
+struct AnswerWriter {
   wire::ForwardReply& message;
 
   void operator()(const BatchOutcome& outcome) const {
@@ -71,19 +117,31 @@ struct ResultWriter {
     written.set_failed_condition(outcome.failed_condition);
     written.set_version(outcome.version);
   }
-  void operator()(const GetReply& values) const {
+  void operator()(const ReadReply& reply) const {
     wire::GetReply& written = *message.mutable_values();
-    for (const std::optional<VersionedValue>& value : values) {
+    for (const std::optional<VersionedValue>& value : reply.values) {
       wire::FoundValue& added = *written.add_values();
       added.set_found(value.has_value());
       if (!value) continue;
       added.set_value(value->value);
       added.set_version(value->version);
     }
+    for (const Row& row : reply.rows) {
+      wire::FoundRow& added = *written.add_rows();
+      added.set_key(row.key);
+      added.set_value(row.value.value);
+      added.set_version(row.value.version);
+    }
+    written.set_covered_to(reply.covered_to);
+    written.set_at(reply.at.value);
+    written.set_uncertain_until(reply.uncertain_until.value);
   }
-  void operator()(const Error& error) const {
-    message.mutable_failure()->set_code(to_wire(error.code));
-    message.mutable_failure()->set_message(error.message);
+  void operator()(const CommandResult& result) const {
+    message.set_command_result(encode(result));
+  }
+  void operator()(const CeilingReply& reply) const {
+    message.mutable_ceiling()->set_previous(reply.previous.value);
+    message.mutable_ceiling()->set_ceiling(reply.ceiling.value);
   }
 };
 
@@ -98,19 +156,19 @@ Bytes to_bytes(const ForwardRequest& request) {
       std::chrono::duration_cast<std::chrono::microseconds>(request.remaining).count();
   message.set_remaining_us(static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds, 0)));
   message.set_hops(request.hops);
-  if (const Batch* const batch = std::get_if<Batch>(&request.work)) {
-    to_wire(*batch, *message.mutable_batch());
-  } else {
-    wire::GetRequest& get = *message.mutable_get();
-    for (const Bytes& key : std::get_if<GetRequest>(&request.work)->keys) get.add_keys(key);
-  }
+  std::visit(WorkWriter{message}, request.work);
   return serialize(message);
 }
 
 Bytes to_bytes(const ForwardReply& reply) {
   wire::ForwardReply message;
   message.set_request_id(reply.request_id);
-  std::visit(ResultWriter{message}, reply.result);
+  if (reply.result) {
+    std::visit(AnswerWriter{message}, *reply.result);
+  } else {
+    message.mutable_failure()->set_code(to_wire(reply.result.error().code));
+    message.mutable_failure()->set_message(reply.result.error().message);
+  }
   message.set_term(reply.term.value);
   message.set_leader(reply.leader.value_or(NodeId(0)).value);
   return serialize(message);
@@ -124,14 +182,24 @@ Result<ForwardRequest> forward_request_from_bytes(BytesView bytes) {
   request.route = std::move(*message.mutable_route());
   request.remaining = duration_of(message.remaining_us());
   request.hops = message.hops();
-  if (message.has_batch()) {
-    TRY(request.work, from_wire(std::move(*message.mutable_batch())));
-  } else if (message.has_get()) {
-    GetRequest get;
-    for (Bytes& key : *message.mutable_get()->mutable_keys()) get.keys.push_back(std::move(key));
-    request.work = std::move(get);
-  } else {
-    return Error{ErrorCode::corrupt, "forwarded request: neither a batch nor a get"};
+  switch (message.work_case()) {
+    case wire::ForwardRequest::kBatch: {
+      TRY(request.work, kv::from_wire(std::move(*message.mutable_batch())));
+      break;
+    }
+    case wire::ForwardRequest::kGet:
+      request.work = from_wire(std::move(*message.mutable_get()));
+      break;
+    case wire::ForwardRequest::kCommand:
+      request.work = CommandRequest{std::move(*message.mutable_command()->mutable_entry()),
+                                    Timestamp(message.command().at_least())};
+      break;
+    case wire::ForwardRequest::kCeiling:
+      request.work = CeilingRequest{Timestamp(message.ceiling().at_least()),
+                                    message.ceiling().begins_to_lead()};
+      break;
+    case wire::ForwardRequest::WORK_NOT_SET:
+      return Error{ErrorCode::corrupt, "forwarded request: asks for nothing"};
   }
   return request;
 }
@@ -140,18 +208,31 @@ Result<ForwardReply> forward_reply_from_bytes(BytesView bytes) {
   TRY(wire::ForwardReply message, parse<wire::ForwardReply>(bytes, "reply to a forwarded request"));
   ForwardReply reply;
   reply.request_id = message.request_id();
-  if (message.has_outcome()) {
-    reply.result = BatchOutcome{
-        .applied = message.outcome().applied(),
-        .failed_condition = static_cast<std::size_t>(message.outcome().failed_condition()),
-        .version = message.outcome().version()};
-  } else if (message.has_values()) {
-    reply.result = from_wire(std::move(*message.mutable_values()));
-  } else if (message.has_failure()) {
-    reply.result = Error{from_wire(message.failure().code()),
-                         std::move(*message.mutable_failure()->mutable_message())};
-  } else {
-    return Error{ErrorCode::corrupt, "reply to a forwarded request: no result"};
+  switch (message.result_case()) {
+    case wire::ForwardReply::kOutcome:
+      reply.result = Answer(BatchOutcome{
+          .applied = message.outcome().applied(),
+          .failed_condition = static_cast<std::size_t>(message.outcome().failed_condition()),
+          .version = message.outcome().version()});
+      break;
+    case wire::ForwardReply::kValues:
+      reply.result = Answer(from_wire(std::move(*message.mutable_values())));
+      break;
+    case wire::ForwardReply::kFailure:
+      reply.result = Error{from_wire(message.failure().code()),
+                           std::move(*message.mutable_failure()->mutable_message())};
+      break;
+    case wire::ForwardReply::kCommandResult: {
+      TRY(CommandResult result, decode_command_result(message.command_result()));
+      reply.result = Answer(std::move(result));
+      break;
+    }
+    case wire::ForwardReply::kCeiling:
+      reply.result = Answer(CeilingReply{Timestamp(message.ceiling().previous()),
+                                         Timestamp(message.ceiling().ceiling())});
+      break;
+    case wire::ForwardReply::RESULT_NOT_SET:
+      return Error{ErrorCode::corrupt, "reply to a forwarded request: no result"};
   }
   reply.term = raft::Term(message.term());
   if (message.leader() != 0) reply.leader = NodeId(message.leader());

@@ -7,27 +7,44 @@
 #include <variant>
 #include <vector>
 
+#include "core/kv/command.h"
 #include "core/kv/store.h"
+#include "core/kv/versions.h"
 
 namespace keelson::kv {
 
-struct GetRequest {
-  std::vector<Bytes> keys;
+// Have the leader stamp a command of a transaction, and propose it.
+struct CommandRequest {
+  Bytes entry;         // Encoded, with a stamp of zeros.
+  Timestamp at_least;  // The stamp is after this.
 };
-using GetReply = std::vector<std::optional<VersionedValue>>;
+
+// Of the default group: raise the ceiling (core/kv/hlc.h).
+struct CeilingRequest {
+  Timestamp at_least;
+  bool begins_to_lead = false;  // And raise it above what it was, by an entry of the log.
+};
+struct CeilingReply {
+  Timestamp previous;  // No timestamp beyond this was issued before the request.
+  Timestamp ceiling;
+};
+
+// To each kind of work the answer in the same place.
+using Work = std::variant<Batch, ReadRequest, CommandRequest, CeilingRequest>;
+using Answer = std::variant<BatchOutcome, ReadReply, CommandResult, CeilingReply>;
 
 struct ForwardRequest {
   std::uint64_t request_id = 0;  // Chosen by the sender; the reply carries it.
   GroupId group;
-  Bytes route;
+  Bytes route;             // Of a batch and of a read as things are now; otherwise empty.
   Duration remaining{};    // Of the deadline, when it was sent; microseconds survive the wire.
   std::uint32_t hops = 0;  // How many nodes have passed it on: the guard against loops.
-  std::variant<Batch, GetRequest> work;
+  Work work;
 };
 
 struct ForwardReply {
   std::uint64_t request_id = 0;
-  std::variant<BatchOutcome, GetReply, Error> result = Error{ErrorCode::unavailable, {}};
+  Result<Answer> result = Error{ErrorCode::unavailable, {}};
   // What the replier knows of the group.
   raft::Term term;
   std::optional<NodeId> leader;

@@ -20,7 +20,7 @@
 
 namespace keelson::kv::snapshot {
 
-inline constexpr std::uint8_t kVersion = 1;
+inline constexpr std::uint8_t kVersion = 2;
 
 struct Header {
   std::uint64_t index = 0;

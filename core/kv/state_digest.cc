@@ -16,22 +16,6 @@ void FieldDigest::add(BytesView bytes) {
   value_ = hash64(bytes, value_);
 }
 
-void FieldDigest::add(const Batch& batch) {
-  add(BytesView(batch.token));
-  add(std::uint64_t{batch.conditions.size()});
-  for (const Condition& condition : batch.conditions) {
-    add(BytesView(condition.key));
-    add(static_cast<std::uint64_t>(condition.kind));
-    add(condition.version);
-  }
-  add(std::uint64_t{batch.mutations.size()});
-  for (const Mutation& mutation : batch.mutations) {
-    add(BytesView(mutation.key));
-    add(std::uint64_t{mutation.value.has_value()});
-    if (mutation.value) add(BytesView(*mutation.value));
-  }
-}
-
 void FieldDigest::add(const BatchOutcome& outcome) {
   add(std::uint64_t{outcome.applied});
   add(std::uint64_t{outcome.failed_condition});

@@ -16,7 +16,6 @@ class FieldDigest {
 
   void add(std::uint64_t number);
   void add(BytesView bytes);
-  void add(const Batch& batch);
   void add(const BatchOutcome& outcome);
 
   std::uint64_t value() const { return value_; }

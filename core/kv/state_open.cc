@@ -64,6 +64,7 @@ Result<void> StateStore::Parts::open(Deadline deadline) {
   TRY(main_->execute(
       fmt::format("PRAGMA journal_size_limit={};", options_.wal_bytes_limit).c_str()));
   const FiberLock::Hold writing(write_lock_);
+  const FiberLock::Hold applying(apply_lock_);
   TRY(reader_, SqliteDatabase::open(*files_, {.cache_bytes = options_.cache_bytes / 2}));
   TRY(prepare_statements());
   TRY(load());
@@ -108,6 +109,8 @@ Result<void> StateStore::Parts::prepare_statements() {
   TRY(find_version_, reader_->prepare(sql::kFindVersion));
   TRY(find_value_, reader_->prepare(sql::kFindValue));
   TRY(find_token_, reader_->prepare(sql::kFindToken));
+  TRY(scan_, reader_->prepare(sql::kScan));
+  TRY(scan_to_end_, reader_->prepare(sql::kScanToEnd));
   return {};
 }
 
@@ -128,6 +131,7 @@ Result<void> StateStore::Parts::load() {
     TRY(TokenIndex index, load_tokens(group.store, tokens));
     group.tokens = std::move(index);
     note_committed(id, group.row());
+    TRY(load_rules(group));
   }
   TRY(SqliteStatement garbage, main_->prepare(sql::kLoadGarbage));
   while (true) {

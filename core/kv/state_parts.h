@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/check.h"
+#include "core/kv/group_machine.h"
 #include "core/kv/state_mark.h"
 #include "core/kv/state_store.h"
 #include "core/kv/state_tokens.h"
@@ -57,6 +58,8 @@ struct GroupState {
   Bytes configuration;  // The label's, encoded.
   std::uint64_t digest = 0;
   TokenIndex tokens;
+  GroupClock clock;  // The row kClockRow.
+  LockTable locks;   // The rows of prepared transactions.
   bool is_saved = true;  // Its row in the database is this, or one on its way there.
 
   GroupRow row() const {
@@ -178,6 +181,11 @@ class StateStore::Parts {
   const std::optional<VersionedValue>* find_unsaved(std::uint64_t store, BytesView key) const;
   Result<std::optional<std::uint64_t>> find_version(std::uint64_t store, BytesView key);
   Result<std::optional<VersionedValue>> find_value(std::uint64_t store, BytesView key);
+  // As Rows::scan().
+  Result<std::vector<Row>> scan(std::uint64_t store, BytesView from, BytesView to,
+                                std::size_t limit);
+  // What is kept in memory of the group's rows.
+  Result<void> load_rules(GroupState& group);
   // The outcome of the token of this number, if it is this one. REQUIRES: it is remembered.
   Result<std::optional<BatchOutcome>> find_outcome(std::uint64_t store, std::uint64_t number,
                                                    BytesView token);
@@ -218,7 +226,7 @@ class StateStore::Parts {
 
   // For applying and reading, so that they do not wait for a transaction that saves.
   std::unique_ptr<SqliteDatabase> reader_;
-  SqliteStatement find_version_, find_value_, find_token_;
+  SqliteStatement find_version_, find_value_, find_token_, scan_, scan_to_end_;
   VersionCache versions_;
 
   // For checkpoints, so that saving does not wait for their syncs.
@@ -259,6 +267,27 @@ class StateStore::Parts {
     walk_tokens_.reset();
     return {};
   }
+};
+
+// The content of one store. What is written is in memory at once. REQUIRES: apply_lock_ is held
+// while it is used.
+class StateStore::StoreRows final : public Rows {
+ public:
+  StoreRows(Parts& parts, std::uint64_t store) : parts_(parts), store_(store) {}
+
+  Result<std::optional<VersionedValue>> get(BytesView key) override;
+  Result<std::optional<std::uint64_t>> version(BytesView key) override;
+  Result<std::vector<Row>> scan(BytesView from, BytesView to, std::size_t limit) override {
+    return parts_.scan(store_, from, to, limit);
+  }
+  void put(BytesView key, VersionedValue value) override { write(key, std::move(value)); }
+  void remove(BytesView key) override { write(key, std::nullopt); }
+
+ private:
+  void write(BytesView key, std::optional<VersionedValue> value);
+
+  Parts& parts_;
+  const std::uint64_t store_;
 };
 
 }  // namespace keelson::kv

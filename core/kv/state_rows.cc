@@ -54,6 +54,7 @@ void StateStore::Parts::begin_saving() {
   CHECK(saving_.is_empty() && apply_lock_.is_held());
   for (auto& [id, group] : groups_) {
     if (group.is_saved) continue;
+    unsaved_.put(group.store, kClockRow, VersionedValue{.value = encode(group.clock)});
     unsaved_.put_group(id, group.row());
     group.is_saved = true;
   }
@@ -155,13 +156,13 @@ Result<std::optional<BatchOutcome>> StateStore::Parts::find_outcome(std::uint64_
   for (const Unsaved* const rows : {&unsaved_, &saving_}) {
     const UnsavedRows::Token* const unsaved = rows->find_token(store, number);
     if (unsaved == nullptr) continue;
-    if (unsaved->token == token) outcome = decode_outcome(unsaved->outcome);
+    if (unsaved->token == token) outcome = decode_batch_result(unsaved->outcome).outcome;
     return outcome;
   }
   find_token_.bind(1, store).bind(2, number % options_.tokens_remembered);
   TRY(const bool is_row, find_token_.step());
   CHECK(is_row);
-  if (find_token_.bytes(0) == token) outcome = decode_outcome(find_token_.bytes(1));
+  if (find_token_.bytes(0) == token) outcome = decode_batch_result(find_token_.bytes(1)).outcome;
   find_token_.reset();
   return outcome;
 }

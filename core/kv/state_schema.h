@@ -37,6 +37,11 @@ inline constexpr char kSaveGroup[] =
 
 inline constexpr char kFindVersion[] = "SELECT version FROM kv WHERE store=?1 AND key=?2";
 inline constexpr char kFindValue[] = "SELECT version, value FROM kv WHERE store=?1 AND key=?2";
+inline constexpr char kScan[] =
+    "SELECT key, version, value FROM kv WHERE store=?1 AND key>=?2 AND key<?3 ORDER BY key "
+    "LIMIT ?4";
+inline constexpr char kScanToEnd[] =
+    "SELECT key, version, value FROM kv WHERE store=?1 AND key>=?2 ORDER BY key LIMIT ?3";
 inline constexpr char kPut[] =
     "INSERT INTO kv VALUES(?1,?2,?3,?4) "
     "ON CONFLICT(store, key) DO UPDATE SET version=?3, value=?4";

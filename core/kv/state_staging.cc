@@ -244,7 +244,7 @@ Result<void> StateStore::Parts::replace_group(GroupId id, const Staging& staging
   group.digest = staging.digest;
   group.tokens = std::move(tokens);
   note_committed(id, row);
-  return {};
+  return load_rules(group);
 }
 
 }  // namespace keelson::kv

@@ -3,26 +3,12 @@
 
 #include <utility>
 
-#include "core/kv/batch.h"
+#include "core/kv/command.h"
 #include "core/kv/state_digest.h"
 #include "core/kv/state_parts.h"
 #include "core/raft/messages.h"
 
 namespace keelson::kv {
-
-Bytes encode(const BatchOutcome& outcome) {
-  Bytes bytes(1, outcome.applied ? '\1' : '\0');
-  append_u32(bytes, static_cast<std::uint32_t>(outcome.failed_condition));
-  append_u64(bytes, outcome.version);
-  return bytes;
-}
-
-BatchOutcome decode_outcome(BytesView bytes) {
-  CHECK(bytes.size() == 13);
-  return {.applied = bytes[0] != '\0',
-          .failed_condition = read_u32(bytes.substr(1)),
-          .version = read_u64(bytes.substr(5))};
-}
 
 // One call of apply(): what it changes is in memory, and in the database with the next save().
 class StateStore::Application {
@@ -51,14 +37,7 @@ class StateStore::Application {
       }
       case raft::EntryKind::command: break;
     }
-    auto batch = decode_batch(entry.data);
-    if (!batch) {
-      // A version before or after this one proposed it. It is the same nothing for every node.
-      SOMETIMES(parts_.env_.marks, "kv: an entry that is no batch");
-      return encode(BatchOutcome{});
-    }
-    TRY(const BatchOutcome outcome, apply(group, *batch));
-    return encode(outcome);
+    return apply_command(group, entry.data);
   }
 
  private:
@@ -72,54 +51,47 @@ class StateStore::Application {
     return made;
   }
 
-  Result<BatchOutcome> apply(GroupState& group, Batch& batch) {
+  Result<Bytes> apply_command(GroupState& group, BytesView data) {
     FieldDigest digest(group.digest);
-    digest.add(batch);
-    TRY(std::optional<BatchOutcome> outcome, remembered(group, batch.token));
-    if (outcome) {
-      SOMETIMES(parts_.env_.marks, "kv: retried token answered from memory");
+    digest.add(data);
+    auto stamped = decode_command(data);
+    Bytes result = encode(CommandResult{});
+    if (!stamped) {
+      // A version before or after this one proposed it. It is the same nothing for every node.
+      SOMETIMES(parts_.env_.marks, "kv: an entry that is no command");
     } else {
-      TRY(outcome, decide_and_mutate(group, batch));
-      if (!batch.token.empty()) remember(group, std::move(batch.token), *outcome);
-    }
-    CHECK(outcome->version <= group.label.index.value);
-    digest.add(*outcome);
-    group.digest = digest.value();
-    return *outcome;
-  }
-
-  Result<BatchOutcome> decide_and_mutate(const GroupState& group, Batch& batch) {
-    for (std::size_t i = 0; i < batch.conditions.size(); ++i) {
-      TRY(const bool holds, this->holds(group, batch.conditions[i]));
-      if (!holds) {
-        SOMETIMES(parts_.env_.marks, "kv: condition failed");
-        return BatchOutcome{.applied = false, .failed_condition = i, .version = 0};
+      StoreRows rows(parts_, group.store);
+      GroupMachine machine(rows, group.clock, group.locks, parts_.env_.marks);
+      const bool is_taken = machine.take_stamp(*stamped);
+      if (!is_taken) SOMETIMES(parts_.env_.marks, "kv: a stamp that went back");
+      if (Batch* const batch = std::get_if<Batch>(&stamped->command)) {
+        BatchResult done;
+        if (is_taken) {
+          TRY(done, apply_batch(group, machine, stamped->stamp, *batch));
+        }
+        result = encode(done);
+      } else if (is_taken) {
+        TRY(const CommandResult done, machine.apply(stamped->stamp, stamped->command));
+        result = encode(done);
       }
     }
-    const std::uint64_t version = group.label.index.value;
-    for (Mutation& mutation : batch.mutations) {
-      std::optional<VersionedValue> value;
-      if (mutation.value) value = VersionedValue{*std::move(mutation.value), version};
-      parts_.versions_.forget(group.store, mutation.key);
-      parts_.unsaved_.put(group.store, mutation.key, std::move(value));
-    }
-    return BatchOutcome{.applied = true, .failed_condition = 0, .version = version};
+    digest.add(BytesView(result));
+    group.digest = digest.value();
+    return result;
   }
 
-  Result<bool> holds(const GroupState& group, const Condition& condition) {
-    std::optional<std::uint64_t> version;
-    if (const auto* const unsaved = parts_.find_unsaved(group.store, condition.key)) {
-      if (*unsaved) version = (*unsaved)->version;
-    } else {
-      TRY(version, parts_.find_version(group.store, condition.key));
+  Result<BatchResult> apply_batch(GroupState& group, GroupMachine& machine, const Stamp& stamp,
+                                  Batch& batch) {
+    TRY(std::optional<BatchOutcome> before, remembered(group, batch.token));
+    if (before) {
+      SOMETIMES(parts_.env_.marks, "kv: retried token answered from memory");
+      return BatchResult{.outcome = *before};
     }
-    switch (condition.kind) {
-      case Condition::Kind::exists: return version.has_value();
-      case Condition::Kind::absent: return !version.has_value();
-      case Condition::Kind::version_is: return version == condition.version;
+    TRY(BatchResult result, machine.apply(stamp, batch));
+    if (result.outcome && !batch.token.empty()) {
+      remember(group, std::move(batch.token), *result.outcome);
     }
-    CHECK(false);  // decode_batch() lets no other kind through.
-    return false;
+    return result;
   }
 
   // The first outcome of a batch whose token is remembered.
@@ -138,7 +110,8 @@ class StateStore::Application {
     CHECK(!token.empty());
     const std::uint64_t number = group.tokens.next();
     group.tokens.add(TokenIndex::hash_of(token), number);
-    parts_.unsaved_.put_token(group.store, {number, std::move(token), encode(outcome)});
+    parts_.unsaved_.put_token(
+        group.store, {number, std::move(token), encode(BatchResult{.outcome = outcome})});
   }
 
   Parts& parts_;
@@ -189,25 +162,31 @@ StateStoreSizes StateStore::sizes() const {
           .open_snapshots = parts_->open_snapshots_};
 }
 
-Result<std::vector<std::optional<VersionedValue>>> StateStore::get(GroupId group,
-                                                                   const std::vector<Bytes>& keys) {
+Result<ReadOutcome> StateStore::read(GroupId group, const ReadRequest& request) {
   const FiberLock::Hold reading(parts_->apply_lock_);
-  std::vector<std::optional<VersionedValue>> values;
-  values.reserve(keys.size());
   const GroupState* const found = parts_->find(group);
   // Nothing is applied while the lock is held: what is read one by one is one moment.
-  for (const Bytes& key : keys) {
-    std::optional<VersionedValue> value;
-    const auto* const unsaved =
-        found == nullptr ? nullptr : parts_->find_unsaved(found->store, key);
-    if (unsaved != nullptr) {
-      value = *unsaved;
-    } else if (found != nullptr) {
-      TRY(value, parts_->find_value(found->store, key));
-    }
-    values.push_back(std::move(value));
-  }
-  return values;
+  StoreRows rows(*parts_, found == nullptr ? 0 : found->store);
+  const LockTable nobody;
+  return kv::read(rows, found == nullptr ? nobody : found->locks, clock(group).safe_point, request);
+}
+
+Result<std::vector<Row>> StateStore::scan(GroupId group, BytesView from, BytesView to,
+                                          std::size_t limit) {
+  const FiberLock::Hold reading(parts_->apply_lock_);
+  const GroupState* const found = parts_->find(group);
+  if (found == nullptr) return std::vector<Row>();
+  return parts_->scan(found->store, from, to, limit);
+}
+
+GroupClock StateStore::clock(GroupId group) const {
+  const GroupState* const found = parts_->find(group);
+  return found == nullptr ? GroupClock{} : found->clock;
+}
+
+std::vector<Lock> StateStore::locks(GroupId group) const {
+  const GroupState* const found = parts_->find(group);
+  return found == nullptr ? std::vector<Lock>() : found->locks.locks();
 }
 
 Result<std::uint64_t> StateStore::content_digest(GroupId group) {
@@ -230,7 +209,7 @@ Result<std::uint64_t> StateStore::content_digest(GroupId group) {
   TRY(parts_->walk_tokens(found->store, found->tokens.next(),
                           [&](std::uint64_t, BytesView token, BytesView outcome) {
                             digest.add(token);
-                            digest.add(decode_outcome(outcome));
+                            digest.add(*decode_batch_result(outcome).outcome);
                           }));
   return digest.value();
 }

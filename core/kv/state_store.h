@@ -1,8 +1,8 @@
 // StateStore: the state of all groups of a node, in one SQLite database on its Disk
-// (core/storage/sqlite_database.h). A group's state is an ordered map of keys to values with
-// versions, and the memory of which batches were applied. The same entries in the same order give
-// the same state and outcomes on every node: it knows no clock, no chance and no order but that of
-// keys and the log.
+// (core/storage/sqlite_database.h). A group's state is an ordered map of rows, which
+// core/kv/group_machine.h changes, and the memory of which batches were applied. The same entries
+// in the same order give the same state and outcomes on every node: it knows no clock, no chance
+// and no order but that of keys and the log.
 //
 // What survives. What is applied stays in memory first and is written many entries at once, in one
 // transaction with their labels (core/kv/state_unsaved.h), a few rows at a time while applying goes
@@ -16,13 +16,13 @@
 // that is sent to us grows in a store of its own, which takes the place of the group's at
 // install().
 //   groups   group -> its store, label, digest, and how many tokens were ever remembered
-//   kv       (store, key) -> version, value
+//   kv       (store, key) -> version, value: the rows of core/kv/rows.h
 //   tokens   (store, number modulo tokens_remembered) -> number, token, outcome: a ring
 //   staging  group -> the store of a snapshot that arrives, and how far it has come
 //   garbage  stores that nobody refers to; their rows are deleted a few at a time
 //
-// More than one fiber may call, as core/raft/state_machine.h says; get() and content_digest() may
-// be called at any time.
+// More than one fiber may call, as core/raft/state_machine.h says; read(), scan() and
+// content_digest() may be called at any time.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,9 @@
 #include <string>
 #include <vector>
 
+#include "core/kv/group_machine.h"
 #include "core/kv/store.h"
+#include "core/kv/versions.h"
 #include "core/raft/state_machine.h"
 #include "core/runtime/env.h"
 
@@ -65,12 +67,6 @@ struct StateStoreSizes {
   std::size_t open_snapshots = 0;
 };
 
-// An outcome as apply() hands it to the proposer, 13 octets: applied:u8 failed_condition:u32
-// version:u64 - short enough to need no allocation.
-Bytes encode(const BatchOutcome& outcome);
-// REQUIRES: encode() made it.
-BatchOutcome decode_outcome(BytesView bytes);
-
 class StateStore final : public raft::StateMachine {
  public:
   // Opens the database, or makes an empty one where there is none; what was applied before is there
@@ -92,8 +88,9 @@ class StateStore final : public raft::StateMachine {
 
   raft::StateLabel label(GroupId group) const override;
 
-  // The result of a command is the encoded BatchOutcome, as of a batch of which nothing held if it
-  // is none; that of another entry is empty. After an error that is not no_space the node must end.
+  // The result of a batch is an encoded BatchResult, that of any other command a CommandResult
+  // (core/kv/command.h), that of another entry is empty. After an error that is not no_space the
+  // node must end.
   Result<std::vector<Bytes>> apply(const std::vector<raft::Committed>& entries) override;
 
   // When the disk is full after what was applied has become durable, this is a success: only the
@@ -111,10 +108,16 @@ class StateStore final : public raft::StateMachine {
 
   // --- reading ---
 
-  // A value for each key, in order, or nothing where it is absent: all of one moment, between two
-  // calls of apply(). May suspend. Errors: io_error, corrupt (the node must end).
-  Result<std::vector<std::optional<VersionedValue>>> get(GroupId group,
-                                                         const std::vector<Bytes>& keys);
+  // All of one moment, between two calls of apply(). May suspend. Errors: conflict (as read() of
+  // core/kv/versions.h says), io_error, corrupt (the node must end).
+  Result<ReadOutcome> read(GroupId group, const ReadRequest& request);
+  // Of the group's rows, those of core/kv/rows.h included; as Rows::scan(). May suspend. Errors:
+  // io_error, corrupt.
+  Result<std::vector<Row>> scan(GroupId group, BytesView from, BytesView to, std::size_t limit);
+
+  // As of the last entry applied. Neither suspends.
+  GroupClock clock(GroupId group) const;
+  std::vector<Lock> locks(GroupId group) const;
 
   // A chain over every entry applied and its outcome: equal on two nodes with equal labels, or
   // their state machines have parted. Never suspends.
@@ -133,6 +136,7 @@ class StateStore final : public raft::StateMachine {
   class OpenSnapshot;
   class Stager;
   class Parts;
+  class StoreRows;
   explicit StateStore(std::unique_ptr<Parts> parts);
 
   std::unique_ptr<Parts> parts_;

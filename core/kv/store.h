@@ -16,10 +16,27 @@ namespace keelson::kv {
 
 // What must hold of a key, in the order of the log, for a batch to be applied.
 struct Condition {
-  enum class Kind { exists, absent, version_is };
+  enum class Kind {
+    exists,
+    absent,
+    version_is,
+    range_is,  // The keys from `key` to before `end` and their versions have `version` as digest.
+  };
   Bytes key;
   Kind kind = Kind::exists;
-  std::uint64_t version = 0;  // For version_is.
+  std::uint64_t version = 0;  // For version_is; for range_is, the RangeDigest of what was there.
+  Bytes end = {};             // For range_is; empty: no end.
+};
+
+// Tells the content of one range of keys from any other, for Condition::Kind::range_is.
+class RangeDigest {
+ public:
+  // In the order of keys.
+  void add(BytesView key, std::uint64_t version) { value_ = hash64(key, value_ ^ version); }
+  std::uint64_t value() const { return value_; }
+
+ private:
+  std::uint64_t value_ = 1;
 };
 
 // A new value for a key, or its removal.

@@ -10,7 +10,12 @@
 
 namespace keelson::kv {
 
+void to_wire(const Condition& condition, wire::Condition& message);
+void to_wire(const Mutation& mutation, wire::Mutation& message);
 void to_wire(const Batch& batch, wire::Batch& message);
+// Errors: corrupt.
+Result<Condition> from_wire(wire::Condition&& message);
+Mutation from_wire(wire::Mutation&& message);
 // Errors: corrupt.
 Result<Batch> from_wire(wire::Batch&& message);
 

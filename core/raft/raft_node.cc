@@ -392,8 +392,13 @@ Result<void> RaftNode::linearizable_read(GroupId id, Deadline deadline) {
   } else {
     TRY(read_index, confirm_leadership(id, deadline));
   }
-  while (group.last_applied < *read_index) {
-    if (!group.applied_changed.wait(deadline) && group.last_applied < *read_index) {
+  return wait_until_applied(id, *read_index, deadline);
+}
+
+Result<void> RaftNode::wait_until_applied(GroupId id, LogIndex index, Deadline deadline) {
+  Group& group = find(id);
+  while (group.last_applied < index) {
+    if (!group.applied_changed.wait(deadline) && group.last_applied < index) {
       return Error{ErrorCode::timed_out, fmt::format("{}: not applied in time", to_string(id))};
     }
   }

@@ -141,6 +141,9 @@ class RaftNode {
   // has applied enough. Errors: as confirm_leadership.
   Result<void> linearizable_read(GroupId group, Deadline deadline);
 
+  // Waits until the state machine has applied the index. Errors: timed_out.
+  Result<void> wait_until_applied(GroupId group, LogIndex index, Deadline deadline);
+
   // --- what an operator asks for ---
 
   // Changes who belongs to the group (§6), if the configuration of index

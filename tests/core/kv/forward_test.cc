@@ -30,13 +30,41 @@ TEST(ForwardTest, AForwardedBatchReadsBack) {
 TEST(ForwardTest, AForwardedGetReadsBackEvenWithoutKeys) {
   for (const std::vector<Bytes>& keys : {std::vector<Bytes>{"a", "", "b"}, std::vector<Bytes>{}}) {
     ForwardRequest request;
-    request.work = GetRequest{keys};
+    request.work = ReadRequest{.keys = keys};
     const auto read = forward_request_from_bytes(to_bytes(request));
     ASSERT_TRUE(read);
-    const GetRequest* const get = std::get_if<GetRequest>(&read->work);
+    const ReadRequest* const get = std::get_if<ReadRequest>(&read->work);
     ASSERT_NE(get, nullptr);
     EXPECT_EQ(get->keys, keys);
   }
+}
+
+TEST(ForwardTest, AReadOfARangeACommandAndTheCeilingReadBack) {
+  ForwardRequest request;
+  request.work = ReadRequest{.range = KeyRange{"a", ""},
+                             .rows_limit = 5,
+                             .at = Timestamp(),
+                             .uncertain_until = Timestamp(9)};
+  auto read = forward_request_from_bytes(to_bytes(request));
+  ASSERT_TRUE(read);
+  const ReadRequest* const get = std::get_if<ReadRequest>(&read->work);
+  ASSERT_NE(get, nullptr);
+  EXPECT_EQ(get->range, (KeyRange{"a", ""}));
+  EXPECT_EQ(get->rows_limit, 5u);
+  EXPECT_EQ(get->at, Timestamp());
+  EXPECT_EQ(get->uncertain_until, Timestamp(9));
+
+  request.work = CommandRequest{encode_command(Forget{"t"}), Timestamp(3)};
+  read = forward_request_from_bytes(to_bytes(request));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(std::get_if<CommandRequest>(&read->work)->at_least, Timestamp(3));
+  EXPECT_TRUE(decode_command(std::get_if<CommandRequest>(&read->work)->entry));
+
+  request.work = CeilingRequest{Timestamp(4), true};
+  read = forward_request_from_bytes(to_bytes(request));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(std::get_if<CeilingRequest>(&read->work)->at_least, Timestamp(4));
+  EXPECT_TRUE(std::get_if<CeilingRequest>(&read->work)->begins_to_lead);
 }
 
 TEST(ForwardTest, TheRemainingTimeStaysWithinItsBounds) {
@@ -58,7 +86,8 @@ TEST(ForwardTest, TheRemainingTimeStaysWithinItsBounds) {
 
 TEST(ForwardTest, EachKindOfReplyReadsBack) {
   ForwardReply reply{.request_id = 9,
-                     .result = BatchOutcome{.applied = false, .failed_condition = 2, .version = 4},
+                     .result = Answer(BatchOutcome{.applied = false, .failed_condition = 2,
+                                                   .version = 4}),
                      .term = raft::Term(5),
                      .leader = NodeId(1)};
   auto read = forward_reply_from_bytes(to_bytes(reply));
@@ -66,23 +95,58 @@ TEST(ForwardTest, EachKindOfReplyReadsBack) {
   EXPECT_EQ(read->request_id, 9u);
   EXPECT_EQ(read->term, raft::Term(5));
   EXPECT_EQ(read->leader, NodeId(1));
-  const auto* const outcome = std::get_if<BatchOutcome>(&read->result);
+  ASSERT_TRUE(read->result);
+  const auto* const outcome = std::get_if<BatchOutcome>(&*read->result);
   ASSERT_NE(outcome, nullptr);
   EXPECT_FALSE(outcome->applied);
   EXPECT_EQ(outcome->failed_condition, 2u);
   EXPECT_EQ(outcome->version, 4u);
 
-  reply.result = GetReply{VersionedValue{"v", 3}, std::nullopt, VersionedValue{"", 1}};
+  ReadReply found{.values = {VersionedValue{"v", 3}, std::nullopt, VersionedValue{"", 1}},
+                  .rows = {{"k", {"w", 9}}},
+                  .covered_to = "l",
+                  .at = Timestamp(7),
+                  .uncertain_until = Timestamp(8)};
+  reply.result = Answer(found);
   reply.leader.reset();
   read = forward_reply_from_bytes(to_bytes(reply));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->leader, std::nullopt);
-  const auto* const values = std::get_if<GetReply>(&read->result);
-  ASSERT_TRUE(values != nullptr && values->size() == 3);
-  EXPECT_EQ(values->at(0)->value, "v");
-  EXPECT_EQ(values->at(0)->version, 3u);
-  EXPECT_FALSE(values->at(1).has_value());
-  EXPECT_EQ(values->at(2)->value, "");
+  ASSERT_TRUE(read->result);
+  const auto* const values = std::get_if<ReadReply>(&*read->result);
+  ASSERT_TRUE(values != nullptr && values->values.size() == 3);
+  EXPECT_EQ(values->values.at(0)->value, "v");
+  EXPECT_EQ(values->values.at(0)->version, 3u);
+  EXPECT_FALSE(values->values.at(1).has_value());
+  EXPECT_EQ(values->values.at(2)->value, "");
+  ASSERT_EQ(values->rows.size(), 1u);
+  EXPECT_EQ(values->rows[0].key, "k");
+  EXPECT_EQ(values->rows[0].value.value, "w");
+  EXPECT_EQ(values->rows[0].value.version, 9u);
+  EXPECT_EQ(values->covered_to, "l");
+  EXPECT_EQ(values->at, Timestamp(7));
+  EXPECT_EQ(values->uncertain_until, Timestamp(8));
+
+  reply.result = Answer(CommandResult{.status = CommandResult::Status::locked,
+                                      .at = Timestamp(5),
+                                      .previous = Timestamp(4),
+                                      .failed_condition = 3,
+                                      .lock = Lock{"t", GroupId(2), Timestamp(1), Timestamp(2)},
+                                      .next = "n"});
+  read = forward_reply_from_bytes(to_bytes(reply));
+  ASSERT_TRUE(read && read->result);
+  const auto* const result = std::get_if<CommandResult>(&*read->result);
+  ASSERT_NE(result, nullptr);
+  EXPECT_EQ(result->status, CommandResult::Status::locked);
+  EXPECT_EQ(result->at, Timestamp(5));
+  EXPECT_EQ(result->failed_condition, 3u);
+  EXPECT_EQ(result->lock, (Lock{"t", GroupId(2), Timestamp(1), Timestamp(2)}));
+  EXPECT_EQ(result->next, "n");
+
+  reply.result = Answer(CeilingReply{Timestamp(1), Timestamp(2)});
+  read = forward_reply_from_bytes(to_bytes(reply));
+  ASSERT_TRUE(read && read->result);
+  EXPECT_EQ(std::get_if<CeilingReply>(&*read->result)->ceiling, Timestamp(2));
 }
 
 TEST(ForwardTest, EveryErrorCodeReadsBackAndAnUnknownOneMayHaveHappened) {
@@ -91,14 +155,13 @@ TEST(ForwardTest, EveryErrorCodeReadsBackAndAnUnknownOneMayHaveHappened) {
     reply.result = Error{static_cast<ErrorCode>(code), "why"};
     const auto read = forward_reply_from_bytes(to_bytes(reply));
     ASSERT_TRUE(read);
-    const auto* const error = std::get_if<Error>(&read->result);
-    ASSERT_NE(error, nullptr);
-    EXPECT_EQ(error->code, static_cast<ErrorCode>(code));
-    EXPECT_EQ(error->message, "why");
+    ASSERT_FALSE(read->result);
+    EXPECT_EQ(read->result.error().code, static_cast<ErrorCode>(code));
+    EXPECT_EQ(read->result.error().message, "why");
   }
   const auto read = forward_reply_from_bytes(Bytes("\x22\x02\x08\x63", 4));
   ASSERT_TRUE(read);
-  EXPECT_EQ(std::get_if<Error>(&read->result)->code, ErrorCode::timed_out);
+  EXPECT_EQ(read->result.error().code, ErrorCode::timed_out);
 }
 
 TEST(ForwardTest, WhatAsksOrAnswersNothingIsCorrupt) {

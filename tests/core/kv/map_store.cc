@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/kv/command.h"
 
 namespace keelson::kv {
 
@@ -31,86 +32,51 @@ class Digest {
   Bytes field_;  // Eight octets: within the string itself.
 };
 
-void add(Digest& digest, const Batch& batch) {
-  digest.add(batch.token);
-  digest.add(batch.conditions.size());
-  for (const Condition& condition : batch.conditions) {
-    digest.add(condition.key);
-    digest.add(static_cast<std::uint64_t>(condition.kind));
-    digest.add(condition.version);
-  }
-  digest.add(batch.mutations.size());
-  for (const Mutation& mutation : batch.mutations) {
-    digest.add(mutation.key);
-    digest.add(std::uint64_t{mutation.value.has_value()});
-    if (mutation.value) digest.add(*mutation.value);
-  }
-}
-
-void add(Digest& digest, const BatchOutcome& outcome) {
-  digest.add(std::uint64_t{outcome.applied});
-  digest.add(std::uint64_t{outcome.failed_condition});
-  digest.add(outcome.version);
-}
-
 }  // namespace
 
 MapStore::MapStore(Marks& marks, std::size_t tokens_remembered)
-    : marks_(marks), tokens_limit_(tokens_remembered) {
+    : marks_(marks), tokens_limit_(tokens_remembered), machine_(rows_, clock_, locks_, marks) {
   CHECK(tokens_limit_ > 0);
 }
 
 BatchOutcome MapStore::apply(raft::LogIndex index, const Batch& batch) {
-  advance_to(index);
-  BatchOutcome outcome;
-  const auto remembered =
-      batch.token.empty() ? outcomes_.end() : outcomes_.find(BytesView(batch.token));
-  if (remembered != outcomes_.end()) {
-    SOMETIMES(marks_, "kv: retried token answered from memory");
-    outcome = remembered->second;
-  } else {
-    outcome = decide_and_mutate(index, batch);
-    if (!batch.token.empty()) remember(batch.token, outcome);
-  }
-  CHECK(outcome.version <= index.value);
+  Bytes entry = encode_command(batch);
+  set_stamp(entry, {.at = Timestamp(index.value), .safe_point = Timestamp(index.value)});
+  return *decode_batch_result(apply(index, entry)).outcome;
+}
 
+Bytes MapStore::apply(raft::LogIndex index, BytesView data) {
+  advance_to(index);
+  Bytes result = encode(CommandResult{});
+  if (auto stamped = decode_command(data)) {
+    const bool is_taken = machine_.take_stamp(*stamped);
+    if (Batch* const batch = std::get_if<Batch>(&stamped->command)) {
+      result = encode(is_taken ? apply_batch(stamped->stamp, *batch) : BatchResult{});
+    } else if (is_taken) {
+      result = encode(*machine_.apply(stamped->stamp, stamped->command));
+    }
+  }
   Digest digest(digest_);
-  add(digest, batch);
-  add(digest, outcome);
+  digest.add(data);
+  digest.add(BytesView(result));
   digest_ = digest.value();
-  return outcome;
+  return result;
+}
+
+BatchResult MapStore::apply_batch(const Stamp& stamp, Batch& batch) {
+  const auto before =
+      batch.token.empty() ? outcomes_.end() : outcomes_.find(BytesView(batch.token));
+  if (before != outcomes_.end()) {
+    SOMETIMES(marks_, "kv: retried token answered from memory");
+    return {.outcome = before->second};
+  }
+  const Bytes token = batch.token;
+  const BatchResult result = *machine_.apply(stamp, batch);
+  if (result.outcome && !token.empty()) remember(token, *result.outcome);
+  return result;
 }
 
 void MapStore::apply_no_op(raft::LogIndex index) { advance_to(index); }
-
-BatchOutcome MapStore::decide_and_mutate(raft::LogIndex index, const Batch& batch) {
-  for (std::size_t i = 0; i < batch.conditions.size(); ++i) {
-    if (!holds(batch.conditions[i])) {
-      SOMETIMES(marks_, "kv: condition failed");
-      return {.applied = false, .failed_condition = i, .version = 0};
-    }
-  }
-  for (const Mutation& mutation : batch.mutations) {
-    if (mutation.value) {
-      content_.insert_or_assign(mutation.key, VersionedValue{*mutation.value, index.value});
-    } else {
-      content_.erase(mutation.key);
-    }
-  }
-  return {.applied = true, .failed_condition = 0, .version = index.value};
-}
-
-bool MapStore::holds(const Condition& condition) const {
-  const VersionedValue* const found = find(condition.key);
-  switch (condition.kind) {
-    case Condition::Kind::exists: return found != nullptr;
-    case Condition::Kind::absent: return found == nullptr;
-    case Condition::Kind::version_is:
-      return found != nullptr && found->version == condition.version;
-  }
-  CHECK(false);  // decode_batch() lets no other kind through.
-  return false;
-}
 
 // The oldest token makes room. Age is the order of the log, so all nodes forget the same one.
 void MapStore::remember(const Bytes& token, const BatchOutcome& outcome) {
@@ -133,8 +99,8 @@ void MapStore::advance_to(raft::LogIndex index) {
 }
 
 const VersionedValue* MapStore::find(BytesView key) const {
-  const auto found = content_.find(key);
-  return found == content_.end() ? nullptr : &found->second;
+  const auto found = rows_.map().find(key);
+  return found == rows_.map().end() ? nullptr : &found->second;
 }
 
 std::optional<VersionedValue> MapStore::get(BytesView key) const {
@@ -145,9 +111,11 @@ std::optional<VersionedValue> MapStore::get(BytesView key) const {
 
 std::uint64_t MapStore::content_digest() const {
   Digest digest(0);
-  for (const auto& [key, value] : content_) {
-    digest.add(key);
-    digest.add(value.value);
+  MapRows rows = rows_;
+  if (last_applied_ > raft::LogIndex()) rows.put(kClockRow, {.value = encode(clock_)});
+  for (const auto& [key, value] : rows.map()) {
+    digest.add(BytesView(key));
+    digest.add(BytesView(value.value));
     digest.add(value.version);
   }
   return digest.value();

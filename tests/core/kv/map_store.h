@@ -1,6 +1,7 @@
 // MapStore: what core/kv/state_store.h keeps of a group, as a map in memory: slow in no way but to
 // restart, simple, and never used but to compare with. The same entries in the same order give the
-// same state and outcomes.
+// same state and outcomes. What a command does to rows is core/kv/group_machine.h's, which has
+// tests of its own; rows, tokens and digests are kept in another way here.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,9 @@
 #include <map>
 
 #include "core/base/event_log.h"
-#include "core/kv/store.h"
+#include "core/kv/group_machine.h"
+#include "core/raft/types.h"
+#include "tests/core/kv/map_rows.h"
 
 namespace keelson::kv {
 
@@ -22,9 +25,12 @@ class MapStore {
   MapStore(const MapStore&) = delete;
   MapStore& operator=(const MapStore&) = delete;
 
-  // Applies one command; its index is the version of every key it writes. Mutations of one key take
-  // effect in order. A token that is remembered changes nothing and gives the first outcome, be it
-  // that a condition did not hold. REQUIRES: index == last_applied().next().
+  // Applies an entry that carries a command, or what should be one; gives its encoded result.
+  // REQUIRES: index == last_applied().next().
+  Bytes apply(raft::LogIndex index, BytesView data);
+  // Applies one command that is stamped with its index, and keeps no old versions: its index is the
+  // version of every key it writes. Mutations of one key take effect in order. A token that is
+  // remembered changes nothing and gives the first outcome, be it that a condition did not hold.
   BatchOutcome apply(raft::LogIndex index, const Batch& batch);
   // Applies an entry that is no command. REQUIRES: as apply().
   void apply_no_op(raft::LogIndex index);
@@ -34,6 +40,8 @@ class MapStore {
   std::optional<VersionedValue> get(BytesView key) const;
 
   raft::LogIndex last_applied() const { return last_applied_; }
+  const GroupClock& clock() const { return clock_; }
+  const LockTable& locks() const { return locks_; }
 
   // A chain over every entry applied and its outcome: equal on two nodes with equal last_applied(),
   // or their state machines have parted.
@@ -41,23 +49,25 @@ class MapStore {
   // Over keys, values and versions, in order; walks the whole map.
   std::uint64_t content_digest() const;
 
-  std::size_t size() const { return content_.size(); }
+  std::size_t size() const { return rows_.map().size(); }
   std::size_t tokens_remembered() const { return by_age_.size(); }
   // In the order of keys.
-  const std::map<Bytes, VersionedValue, std::less<>>& content() const { return content_; }
+  const MapRows::Map& content() const { return rows_.map(); }
 
  private:
   using Outcomes = std::map<Bytes, BatchOutcome, std::less<>>;
 
-  BatchOutcome decide_and_mutate(raft::LogIndex index, const Batch& batch);
-  bool holds(const Condition& condition) const;
+  BatchResult apply_batch(const Stamp& stamp, Batch& batch);
   void remember(const Bytes& token, const BatchOutcome& outcome);
   void advance_to(raft::LogIndex index);
 
   Marks& marks_;
   const std::size_t tokens_limit_;
 
-  std::map<Bytes, VersionedValue, std::less<>> content_;
+  MapRows rows_;
+  GroupClock clock_;
+  LockTable locks_;
+  GroupMachine machine_;
   raft::LogIndex last_applied_;
   std::uint64_t digest_ = 0;
 

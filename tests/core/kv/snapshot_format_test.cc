@@ -77,8 +77,8 @@ TEST(SnapshotFormatTest, WhatIsNoRecordIsRefused) {
   const std::string wrong = name_of(ErrorCode::invalid_argument);
   EXPECT_EQ(code_of(""), wrong);
   EXPECT_EQ(code_of("\x04"), wrong);                              // An unknown kind.
-  EXPECT_EQ(code_of(Bytes(1, '\0') + "\x02" + Bytes(40, 'x')), wrong);  // Another version.
-  EXPECT_EQ(code_of(Bytes(1, '\0') + "\x01" + Bytes(39, 'x')), wrong);
+  EXPECT_EQ(code_of(Bytes(1, '\0') + "\x01" + Bytes(40, 'x')), wrong);  // Another version.
+  EXPECT_EQ(code_of(Bytes(1, '\0') + "\x02" + Bytes(39, 'x')), wrong);
   EXPECT_EQ(code_of("\x01" + Bytes(8, 'x') + Bytes("\x05\0\0\0", 4) + "four"), wrong);
   EXPECT_EQ(code_of("\x02" + Bytes(20, 'x')), wrong);
   EXPECT_EQ(code_of("\x03" + Bytes(9, 'x')), wrong);

@@ -46,9 +46,29 @@ inline void expect_model(StateStore& store, std::uint64_t seed, GroupId group = 
   EXPECT_TRUE(label == model->label()) << label.index.value;
   EXPECT_EQ(store.digest(group), model->store().digest());
   EXPECT_EQ(store.tokens_remembered(group), model->store().tokens_remembered());
+  EXPECT_EQ(store.clock(group), model->store().clock());
+  EXPECT_EQ(store.locks(group), model->store().locks().locks());
   const auto digest = store.content_digest(group);
   ASSERT_TRUE(digest.has_value()) << digest.error().message;
   EXPECT_EQ(*digest, model->content_digest());
+}
+
+// The values of the keys as they are now, of keys that nobody has locked.
+inline Result<std::vector<std::optional<VersionedValue>>> values_of(StateStore& store,
+                                                                    GroupId group,
+                                                                    std::vector<Bytes> keys) {
+  auto outcome = store.read(group, {.keys = std::move(keys)});
+  if (!outcome) return std::move(outcome).error();
+  if (!outcome->reply) return Error{ErrorCode::unavailable, "locked"};
+  return std::move(outcome->reply->values);
+}
+
+// An entry's data, stamped with the number of its index in milliseconds.
+inline Bytes stamped(const Batch& batch, std::uint64_t index) {
+  Bytes data = encode_command(batch);
+  const Timestamp at = timestamp_of(static_cast<std::int64_t>(10 * index));
+  set_stamp(data, {at, at});
+  return data;
 }
 
 // All that the group has now, as a snapshot's chunks.

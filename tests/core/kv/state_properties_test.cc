@@ -73,7 +73,7 @@ class Trial {
   raft::Entry some_entry() const {
     return {.term = raft::Term(1),
             .index = raft::LogIndex(log_.size() + 1),
-            .data = encode(some_batch())};
+            .data = stamped(some_batch(), log_.size() + 1)};
   }
 
   // What the log has after the label, with the results that the model gives.

@@ -41,7 +41,7 @@ TEST_F(StateSavingTest, EveryEntryGivesTheResultAndTheStateOfTheModelBesideASave
       }
       EXPECT_EQ(store->digest(kGroup), model.store().digest());
       const Bytes key = "key/" + std::to_string(numbers.below(12));
-      const auto value = store->get(kGroup, {key});
+      const auto value = values_of(*store, kGroup, {key});
       const VersionedValue* const expected = model.store().find(key);
       ASSERT_TRUE(value.has_value());
       ASSERT_EQ((*value)[0].has_value(), expected != nullptr);

@@ -213,7 +213,7 @@ TEST_F(StateSnapshotTest, WhatItReplacesIsDeletedAFewRowsAtATime) {
       const Batch batch{.token = "t" + std::to_string(i), .conditions = {},
                         .mutations = {{"old/" + std::to_string(i), Bytes(10'000, 'x')}}};
       entries.push_back({kGroup, {.term = raft::Term(1), .index = raft::LogIndex(i),
-                                  .data = encode(batch)}});
+                                  .data = stamped(batch, i)}});
     }
     ASSERT_TRUE(store->apply(entries));
     for (const raft::SnapshotChunk& chunk : sent.chunks) {
@@ -228,13 +228,13 @@ TEST_F(StateSnapshotTest, WhatItReplacesIsDeletedAFewRowsAtATime) {
       const Batch batch{.token = {}, .conditions = {},
                         .mutations = {{"new/" + std::to_string(i), Bytes(10'000, 'x')}}};
       entries.push_back({kGroup, {.term = raft::Term(9), .index = raft::LogIndex(i),
-                                  .data = encode(batch)}});
+                                  .data = stamped(batch, i)}});
     }
     ASSERT_TRUE(store->apply(entries));
     ASSERT_TRUE(store->make_durable());
     EXPECT_LE(store->sizes().database_bytes, size);
-    EXPECT_FALSE((*store->get(kGroup, {"old/3"}))[0].has_value());
-    EXPECT_TRUE((*store->get(kGroup, {"new/107"}))[0].has_value());
+    EXPECT_FALSE((*values_of(*store, kGroup, {"old/3"}))[0].has_value());
+    EXPECT_TRUE((*values_of(*store, kGroup, {"new/107"}))[0].has_value());
   });
 }
 

@@ -42,7 +42,7 @@ TEST_F(StateStoreTest, EveryEntryGivesTheResultAndTheStateOfTheModel) {
     expect_model(*store, 1);
     for (int i = 0; i < 12; ++i) {
       const Bytes key = "key/" + std::to_string(i);
-      const auto value = store->get(kGroup, {key});
+      const auto value = values_of(*store, kGroup, {key});
       ASSERT_TRUE(value.has_value());
       const VersionedValue* const expected = model.store().find(key);
       ASSERT_EQ((*value)[0].has_value(), expected != nullptr);
@@ -65,7 +65,7 @@ TEST_F(StateStoreTest, GroupsAreApart) {
     expect_model(*store, 2, kOther);
     EXPECT_EQ(store->label(kOther).index, raft::LogIndex(30));
     EXPECT_TRUE(store->label(GroupId(9)) == raft::StateLabel{});
-    EXPECT_FALSE((*store->get(GroupId(9), {"key/1"}))[0].has_value());
+    EXPECT_FALSE((*values_of(*store, GroupId(9), {"key/1"}))[0].has_value());
   });
 }
 
@@ -214,7 +214,7 @@ TEST_F(StateStoreTest, WithoutSpaceForACheckpointWhatWasAppliedIsDurableAllTheSa
     const GroupId other(2);
     const Batch batch{.token = {}, .conditions = {}, .mutations = {{"large", Bytes(50'000, 'x')}}};
     ASSERT_TRUE(store->apply({{other, {.term = raft::Term(1), .index = raft::LogIndex(1),
-                                       .data = encode(batch)}}}));
+                                       .data = stamped(batch, 1)}}}));
     ASSERT_TRUE(store->content_digest(kGroup));
     machine_.disk().leave_free(0);
     EXPECT_TRUE(store->make_durable());
@@ -321,17 +321,17 @@ TEST_F(StateStoreTest, ABatchLargerThanTheCacheAndLargeValuesWork) {
                         .mutations = {{"large/" + std::to_string(i % 2),
                                        Bytes(1 << 20, static_cast<char>('a' + i))}}};
       entries.push_back({kGroup, {.term = raft::Term(1), .index = raft::LogIndex(i),
-                                  .data = encode(batch)}});
+                                  .data = stamped(batch, i)}});
     }
     ASSERT_TRUE(store->apply(entries));
     ASSERT_TRUE(store->make_durable());
   });
   machine_.run([&](Env& env) {
-    const auto values = opened(env)->get(kGroup, {"large/0", "large/1", "large/2"});
+    const auto values = values_of(*opened(env), kGroup, {"large/0", "large/1", "large/2"});
     ASSERT_TRUE(values.has_value());
     EXPECT_TRUE((*values)[0]->value == Bytes(1 << 20, 'e'));
     EXPECT_TRUE((*values)[1]->value == Bytes(1 << 20, 'f'));
-    EXPECT_EQ((*values)[1]->version, 5u);
+    EXPECT_EQ((*values)[1]->version, timestamp_of(50).value);
     EXPECT_FALSE((*values)[2].has_value());
   });
 }

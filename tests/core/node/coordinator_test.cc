@@ -23,7 +23,8 @@ class CoordinatorTest : public testing::Test {
       return node.coordinator().execute("bucket", std::move(batch), in(number, span));
     });
   }
-  Result<kv::GetReply> get(std::size_t number, const Bytes& key, Duration span = 5s) {
+  Result<std::vector<std::optional<kv::VersionedValue>>> get(std::size_t number, const Bytes& key,
+                                                             Duration span = 5s) {
     return nodes_.on(number, [&](Node& node) {
       return node.coordinator().get("bucket", {key}, in(number, span));
     });
