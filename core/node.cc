@@ -9,6 +9,7 @@
 #include "core/api/s3_adapter.h"
 #include "core/api/sqs_listener.h"
 #include "core/base/check.h"
+#include "core/node_metrics.h"
 #include "core/runtime/address.h"
 
 namespace keelson {
@@ -245,54 +246,12 @@ class Node::Listeners {
 
 Node::Node(Env& env, NodeConfig config, raft::RaftObserver* observer)
     : env_(env), config_(std::move(config)), observer_(observer) {
-  metrics_.before_rendering([this] { refresh_metrics(); });
+  metrics_.before_rendering([this] {
+    if (raft_) refresh_metrics(metrics_, {*raft_, *coordinator_, *wal_, *state_, config_.node_id});
+  });
 }
 
 Node::~Node() = default;
-
-void Node::refresh_metrics() {
-  if (!raft_) return;
-  for (const GroupId group : raft_->groups()) {
-    const api::Metrics::Labels labels{{"group", to_string(group)}};
-    const raft::Raft& core = raft_->core(group);
-    const auto set = [&](const char* name, const char* help, std::uint64_t value) {
-      metrics_.gauge(name, help, labels).set(static_cast<std::int64_t>(value));
-    };
-    set("keelson_raft_term", "Current term", core.current_term().value);
-    set("keelson_raft_is_leader", "1 while this node believes it leads the group",
-        core.role() == raft::Role::leader ? 1 : 0);
-    set("keelson_raft_commit_index", "Commit index", core.commit_index().value);
-    set("keelson_raft_applied_index", "Last applied index", raft_->last_applied(group).value);
-    set("keelson_raft_last_log_index", "Last index of the log", core.last_log_index().value);
-    set("keelson_raft_snapshot_index", "Index up to which the log is compacted",
-        core.log_start().index.value);
-  }
-  metrics_.gauge("keelson_disk_full", "1 while the node has no space for writes", {})
-      .set(raft_->disk_is_full() ? 1 : 0);
-  metrics_.gauge("keelson_log_bytes", "Size of the write-ahead log", {})
-      .set(static_cast<std::int64_t>(wal_->bytes()));
-  const auto snapshots = raft_->snapshot_counts();
-  metrics_.counter("keelson_snapshots_sent_total", "Snapshots begun to be sent to followers")
-      .set_total(snapshots.sent);
-  metrics_.counter("keelson_snapshots_installed_total", "Snapshots installed from a leader")
-      .set_total(snapshots.installed);
-  const auto counts = coordinator_->counts();
-  metrics_.counter("keelson_forwarded_total", "Requests forwarded to a group's leader")
-      .set_total(counts.forwarded);
-  metrics_.counter("keelson_circuit_open_total", "Requests not forwarded as the leader was silent")
-      .set_total(counts.refused_by_open_circuit);
-  const auto transactions = coordinator_->transaction_counts();
-  metrics_.counter("keelson_locks_resolved_total", "Locks of transactions resolved by another")
-      .set_total(transactions.resolved);
-  metrics_.counter("keelson_locks_rolled_back_total", "Of these, rolled back")
-      .set_total(transactions.rolled_back);
-  const auto rounds = raft_->read_rounds(coordinator_->default_group());
-  metrics_.counter("keelson_probe_rounds_total",
-                   "Quorum rounds of the default group begun for probes and reads")
-      .set_total(rounds.begun);
-  metrics_.counter("keelson_probe_shared_total", "Probes and reads that shared such a round")
-      .set_total(rounds.shared);
-}
 
 Result<bool> Node::start() {
   TRY(validate(config_));

@@ -143,7 +143,6 @@ class Node : private raft::TransportHandler {
   Result<bool> found();
   void build_groups();
   Result<void> open_listeners();
-  void refresh_metrics();
 
   Env& env_;
   const NodeConfig config_;

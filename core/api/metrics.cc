@@ -3,7 +3,6 @@
 
 #include <prometheus/text_serializer.h>
 
-#include <algorithm>
 #include <sstream>
 
 #include "core/base/check.h"
@@ -28,22 +27,6 @@ prometheus::ClientMetric labelled(const Metrics::Labels& labels) {
 void Counter::set_total(std::uint64_t total) {
   CHECK(total >= value_);
   value_ = total;
-}
-
-Histogram::Histogram(std::vector<Duration> bounds)
-    : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {
-  CHECK(std::is_sorted(bounds_.begin(), bounds_.end()));
-}
-
-void Histogram::observe(Duration span) {
-  const auto bound = std::lower_bound(bounds_.begin(), bounds_.end(), span);
-  ++counts_[static_cast<std::size_t>(bound - bounds_.begin())];
-  sum_ += span;
-}
-
-std::vector<Duration> Histogram::request_bounds() {
-  using namespace std::chrono_literals;
-  return {100us, 250us, 500us, 1ms, 2500us, 5ms, 10ms, 25ms, 50ms, 100ms, 250ms, 500ms, 1s, 2500ms};
 }
 
 struct Metrics::Family {
@@ -84,6 +67,11 @@ Histogram& Metrics::histogram(std::string_view name, std::string_view help, cons
   return of.histograms.try_emplace(labels, std::move(bounds)).first->second;
 }
 
+void Metrics::clear_gauge(std::string_view name) {
+  const auto found = families_.find(name);
+  if (found != families_.end()) found->second.gauges.clear();
+}
+
 void Metrics::before_rendering(std::function<void()> refresh) {
   refreshes_.push_back(std::move(refresh));
 }
@@ -92,6 +80,7 @@ std::string Metrics::render() const {
   for (const auto& refresh : refreshes_) refresh();
   std::vector<prometheus::MetricFamily> rendered;
   for (const auto& [name, family] : families_) {
+    if (family.counters.empty() && family.gauges.empty() && family.histograms.empty()) continue;
     prometheus::MetricFamily out{name, family.help, prometheus::MetricType::Untyped, {}};
     for (const auto& [labels, counter] : family.counters) {
       out.type = prometheus::MetricType::Counter;

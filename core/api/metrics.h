@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/api/http.h"
-#include "core/runtime/clock.h"
+#include "core/runtime/histogram.h"
 
 namespace keelson::api {
 
@@ -36,28 +36,6 @@ class Gauge {
   std::int64_t value_ = 0;
 };
 
-// Spans of time, counted in buckets by upper bound.
-class Histogram {
- public:
-  // REQUIRES: the bounds ascend.
-  explicit Histogram(std::vector<Duration> bounds);
-
-  void observe(Duration span);
-
-  // 100 us to 2.5 s: what a request takes.
-  static std::vector<Duration> request_bounds();
-
-  const std::vector<Duration>& bounds() const { return bounds_; }
-  // counts()[i] spans were at most bounds()[i] and above the bound before; the last has no bound.
-  const std::vector<std::uint64_t>& counts() const { return counts_; }
-  Duration sum() const { return sum_; }
-
- private:
-  std::vector<Duration> bounds_;
-  std::vector<std::uint64_t> counts_;
-  Duration sum_{0};
-};
-
 class Metrics {
  public:
   using Labels = std::map<std::string, std::string>;
@@ -73,6 +51,8 @@ class Metrics {
   Gauge& gauge(std::string_view name, std::string_view help, const Labels& labels = {});
   Histogram& histogram(std::string_view name, std::string_view help, const Labels& labels,
                        std::vector<Duration> bounds);
+  // Removes every series of the gauge: for those whose labels come and go. References to them end.
+  void clear_gauge(std::string_view name);
 
   // Called before each rendering, to bring gauges up to date. Must not suspend.
   void before_rendering(std::function<void()> refresh);

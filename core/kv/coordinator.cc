@@ -177,6 +177,7 @@ Result<Answer> Coordinator::forward(NodeId leader, GroupId group, BytesView rout
   // Another call may have learned of a newer leader meanwhile.
   const bool is_the_same = circuit.leader == leader && circuit.term == term;
   if (!bytes) {
+    ++counts_.forwards_failed;
     if (is_the_same && ++circuit.failures >= options_.failures_to_open) {
       circuit.failures = 0;
       circuit.open_until = env_.clock.now() + options_.open_for;
@@ -207,6 +208,7 @@ Bytes Coordinator::serve_forwarded(BytesView bytes) {
     reply.result = std::move(request).error();
     return to_bytes(reply);
   }
+  ++counts_.served;
   reply.request_id = request->request_id;
   if (!is_routed_here(*request)) {
     reply.result = Error{ErrorCode::invalid_argument, "not routed as this node routes"};

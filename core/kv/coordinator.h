@@ -54,6 +54,8 @@ struct CoordinatorOptions {
 // For metrics.
 struct CoordinatorCounts {
   std::uint64_t forwarded = 0;
+  std::uint64_t forwards_failed = 0;  // Of these, without a reply.
+  std::uint64_t served = 0;           // Requests of peers that were served here.
   std::uint64_t refused_by_open_circuit = 0;
 };
 

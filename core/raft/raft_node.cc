@@ -94,6 +94,18 @@ std::vector<GroupId> RaftNode::groups() const {
   return ids;
 }
 
+RaftNode::GroupCounts RaftNode::counts(GroupId id) const {
+  const Group& group = find(id);
+  return {.elections = group.elections,
+          .proposals_failed = group.proposals_failed,
+          .pending_proposals = group.proposals.size(),
+          .pending_reads = group.reads.size()};
+}
+
+const Histogram& RaftNode::append_latency(GroupId group) const {
+  return find(group).append_latency;
+}
+
 std::size_t RaftNode::waiting_callers() const {
   std::size_t count = 0;
   for (const auto& [id, group] : groups_) count += group->proposals.size() + group->reads.size();
@@ -201,6 +213,7 @@ void RaftNode::write_loop() {
       look_for_space(true);
       env_.scheduler.sleep_until(env_.clock.now() + kNoSpaceRetry);
     }
+    sync_latency_.observe(env_.clock.now() - *writing_since_);
     writing_since_.reset();
     finish_writes(std::move(writing));
     if (compaction_is_due()) compaction_wanted_.notify_one();
@@ -257,6 +270,8 @@ void RaftNode::notice_leader_change(Group& group) {
     env_.log.event("raft", fmt::format("{}: {}", to_string(group.id),
                                        core.is_transferring() ? "hands over" : "leads on"));
   }
+  const bool stands = core.role() == Role::candidate || core.role() == Role::leader;
+  if (stands && core.current_term() != group.seen_term) ++group.elections;
   const bool leads_on = core.role() == Role::leader && core.current_term() == group.seen_term;
   const bool lost_leadership = group.seen_role == Role::leader && !leads_on;
   group.seen_role = core.role();
@@ -335,6 +350,7 @@ void RaftNode::receive(NodeId from, Incarnation incarnation, GroupId group_id,
 
 Result<Bytes> RaftNode::propose(GroupId id, Bytes command, Deadline deadline) {
   Group& group = find(id);
+  Measured measured(env_.clock, group);
   if (disk_is_full_) {
     return Error{ErrorCode::unavailable, fmt::format("{}: the disk is full", to_string(id))};
   }
@@ -354,6 +370,7 @@ Result<Bytes> RaftNode::propose(GroupId id, Bytes command, Deadline deadline) {
   }
   switch (proposal.outcome) {
     case Proposal::Outcome::applied:
+      measured.applied();
       return std::move(proposal.result);
     case Proposal::Outcome::replaced:
       SOMETIMES(env_.marks, "raft: proposal replaced by another leader's entry");

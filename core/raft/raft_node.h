@@ -26,6 +26,7 @@
 #include "core/raft/raft.h"
 #include "core/raft/state_machine.h"
 #include "core/runtime/env.h"
+#include "core/runtime/histogram.h"
 #include "core/runtime/task_group.h"
 
 namespace keelson::raft {
@@ -196,12 +197,26 @@ class RaftNode {
   };
   SnapshotCounts snapshot_counts() const { return snapshot_counts_; }
 
+  // Of one group, since this object was made.
+  struct GroupCounts {
+    std::uint64_t elections = 0;         // Begun by this node.
+    std::uint64_t proposals_failed = 0;  // Refused, lost, or of unknown outcome.
+    std::size_t pending_proposals = 0;
+    std::size_t pending_reads = 0;
+  };
+  GroupCounts counts(GroupId group) const;
+  // How long proposals took from the call until they were applied here.
+  const Histogram& append_latency(GroupId group) const;
+  // How long the log's writes took to become durable.
+  const Histogram& sync_latency() const { return sync_latency_; }
+
   // How many callers wait in propose and confirm_leadership, for leak checks.
   std::size_t waiting_callers() const;
 
  private:
   struct Group;
   struct Proposal;
+  class Measured;
   struct PendingRead;
   struct Transfer;
   struct PendingWrite {
@@ -290,6 +305,7 @@ class RaftNode {
   std::vector<PendingWrite> writes_;
   WaitQueue writes_changed_;
   std::optional<Instant> writing_since_;  // Set while a write and sync is under way.
+  Histogram sync_latency_{Histogram::request_bounds()};
 
   std::deque<ToApply> to_apply_;
   std::size_t to_apply_bytes_ = 0;  // Of its entries.

@@ -42,6 +42,9 @@ struct RaftNode::Group {
   std::multimap<ReadToken, PendingRead*> reads;
   ReadToken last_token;
   ReadRounds read_rounds;
+  std::uint64_t elections = 0;
+  std::uint64_t proposals_failed = 0;
+  Histogram append_latency{Histogram::request_bounds()};
   WaitQueue applied_changed;
   WaitQueue stable_changed;
 
@@ -89,6 +92,29 @@ struct RaftNode::Proposal {
   Outcome outcome = Outcome::pending;
   Bytes result;
   WaitQueue decided;
+};
+
+// Measures one call of propose(), however it ends.
+class RaftNode::Measured {
+ public:
+  Measured(const Clock& clock, Group& group)
+      : clock_(clock), group_(group), begun_(clock.now()) {}
+  ~Measured() {
+    if (!is_applied_) ++group_.proposals_failed;
+  }
+  Measured(const Measured&) = delete;
+  Measured& operator=(const Measured&) = delete;
+
+  void applied() {
+    is_applied_ = true;
+    group_.append_latency.observe(clock_.now() - begun_);
+  }
+
+ private:
+  const Clock& clock_;
+  Group& group_;
+  const Instant begun_;
+  bool is_applied_ = false;
 };
 
 struct RaftNode::PendingRead {

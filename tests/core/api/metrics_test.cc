@@ -31,6 +31,16 @@ TEST(Metrics, AHistogramCountsUpToEachBound) {
             "h_bucket{le=\"0.001\"} 1\nh_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 3\n");
 }
 
+TEST(Metrics, AGaugeWhoseSeriesComeAndGoIsWrittenAnew) {
+  Metrics metrics;
+  metrics.gauge("lag", "L.", {{"peer", "1"}}).set(3);
+  metrics.clear_gauge("lag");
+  EXPECT_EQ(metrics.render(), "");
+  metrics.gauge("lag", "L.", {{"peer", "2"}}).set(4);
+  EXPECT_EQ(metrics.render(), "# HELP lag L.\n# TYPE lag gauge\nlag{peer=\"2\"} 4\n");
+  metrics.clear_gauge("unknown");
+}
+
 TEST(MetricsHandler, AnswersOnePathOnly) {
   Metrics metrics;
   metrics.counter("a", "A.").add();

@@ -1,0 +1,102 @@
+#include "core/node_metrics.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/core/node/world_of_nodes.h"
+
+namespace keelson {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The value of the series with exactly this name and these labels, or nothing.
+std::optional<std::string> value_of(const std::string& rendered, const std::string& series) {
+  const std::size_t at = ("\n" + rendered).find("\n" + series + " ");
+  if (at == std::string::npos) return std::nullopt;
+  const std::size_t begin = at + series.size() + 1;
+  return rendered.substr(begin, rendered.find('\n', begin) - begin);
+}
+
+class NodeMetricsTest : public testing::Test {
+ protected:
+  std::string rendered(std::size_t number) {
+    return nodes_.cluster().node(number)->metrics().render();
+  }
+  std::string at(std::size_t number, const std::string& series) {
+    return value_of(rendered(number), series).value_or("none");
+  }
+  bool put(std::size_t number, const Bytes& key, Duration span = 5s) {
+    return nodes_.on(number, [&](Node& node) {
+      const auto deadline = Deadline::in(nodes_.cluster().machine(number).clock(), span);
+      return node.coordinator()
+          .execute("bucket", {.token = {}, .conditions = {}, .mutations = {{key, "value"}}},
+                   deadline)
+          .has_value();
+    });
+  }
+
+  WorldOfNodes nodes_;
+};
+
+TEST_F(NodeMetricsTest, TheLeaderAndItsFollowersTellTheirRoles) {
+  const std::size_t leader = nodes_.elect();
+  nodes_.run_for(1s);
+  for (std::size_t number = 1; number <= 3; ++number) {
+    const bool leads = number == leader;
+    EXPECT_EQ(at(number, R"(keelson_raft_is_leader{group="g0"})"), leads ? "1" : "0");
+    EXPECT_EQ(at(number, R"(keelson_raft_role{group="g0",role="leader"})"), leads ? "1" : "0");
+    EXPECT_EQ(at(number, R"(keelson_raft_role{group="g0",role="follower"})"), leads ? "0" : "1");
+    EXPECT_EQ(at(number, R"(keelson_raft_leader{group="g0"})"), std::to_string(leader));
+    EXPECT_EQ(at(number, R"(keelson_raft_voters{group="g0"})"), "3");
+    EXPECT_EQ(at(number, R"(keelson_raft_learners{group="g0"})"), "0");
+  }
+  EXPECT_NE(at(leader, R"(keelson_raft_elections_total{group="g0"})"), "0");
+}
+
+TEST_F(NodeMetricsTest, ProposalsAndSyncsAreMeasured) {
+  const std::size_t leader = nodes_.elect();
+  const std::size_t follower = leader == 1 ? 2 : 1;
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(put(leader, "key"));
+  ASSERT_TRUE(put(follower, "key"));
+  EXPECT_EQ(at(leader, R"(keelson_raft_append_seconds_count{group="g0"})"), "6");
+  EXPECT_EQ(at(follower, R"(keelson_raft_append_seconds_count{group="g0"})"), "0");
+  EXPECT_GE(std::stoi(at(leader, "keelson_log_sync_seconds_count")), 6);
+  EXPECT_EQ(at(follower, "keelson_forwarded_sent_total"), "1");
+  EXPECT_EQ(at(leader, "keelson_forwarded_served_total"), "1");
+  EXPECT_EQ(at(follower, "keelson_forwarded_failed_total"), "0");
+}
+
+TEST_F(NodeMetricsTest, OnlyTheLeaderKnowsHowFarItsPeersAreBehind) {
+  const std::size_t leader = nodes_.elect();
+  const std::size_t cut_off = leader == 1 ? 2 : 1;
+  const std::string behind =
+      "keelson_raft_peer_lag_entries{group=\"g0\",peer=\"n" + std::to_string(cut_off) + "\"}";
+  nodes_.run_for(1s);
+  EXPECT_EQ(at(leader, behind), "0");
+  EXPECT_EQ(at(cut_off, behind), "none");
+  nodes_.world().network().isolate(nodes_.cluster().machine(cut_off));
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(put(leader, "key"));
+  EXPECT_EQ(at(leader, behind), "4");
+  EXPECT_EQ(rendered(cut_off).find("keelson_raft_peer_lag_entries"), std::string::npos);
+}
+
+TEST_F(NodeMetricsTest, AProposalWithoutAQuorumIsPendingAndThenFailed) {
+  const std::size_t leader = nodes_.elect();
+  nodes_.world().network().isolate(nodes_.cluster().machine(leader));
+  bool ended = false;
+  nodes_.begin_on(leader, [&](Node& node) {
+    const auto deadline = Deadline::in(nodes_.cluster().machine(leader).clock(), 50ms);
+    EXPECT_FALSE(node.raft().propose(GroupId(0), "", deadline).has_value());
+    ended = true;
+  });
+  nodes_.run_for(20ms);
+  EXPECT_EQ(at(leader, R"(keelson_raft_pending_proposals{group="g0"})"), "1");
+  EXPECT_EQ(at(leader, R"(keelson_raft_proposals_failed_total{group="g0"})"), "0");
+  nodes_.run_for(100ms);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(at(leader, R"(keelson_raft_pending_proposals{group="g0"})"), "0");
+  EXPECT_EQ(at(leader, R"(keelson_raft_proposals_failed_total{group="g0"})"), "1");
+}
+
+}  // namespace
+}  // namespace keelson
