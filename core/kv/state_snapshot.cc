@@ -1,5 +1,5 @@
-// Snapshots that we send: one read transaction of a connection of its own. Tested by
-// tests/core/kv/state_snapshot_test.cc.
+// Snapshots that we send, and moments of all groups: one read transaction of a connection of its
+// own. Tested by tests/core/kv/state_snapshot_test.cc.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,17 +12,43 @@
 
 namespace keelson::kv {
 
-class StateStore::OpenSnapshot final : public raft::Snapshot {
+// A connection inside a read transaction: it sees the database as it is when it is opened.
+class StateStore::ReadTransaction {
  public:
-  explicit OpenSnapshot(Parts& parts) : parts_(parts) { ++parts_.open_snapshots_; }
+  explicit ReadTransaction(Parts& parts) : parts_(parts) { ++parts_.open_snapshots_; }
   // What it has read of the -wal file may be overwritten from here on. Does no I/O.
-  ~OpenSnapshot() override { --parts_.open_snapshots_; }
+  ~ReadTransaction() { --parts_.open_snapshots_; }
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
 
-  Result<void> open(GroupId group) {
+  Result<void> open() {
     const std::size_t cache = std::max<std::size_t>(64 * 1024, parts_.options_.cache_bytes / 8);
     TRY(database_, SqliteDatabase::open(*parts_.files_, {.cache_bytes = cache}));
     TRY(database_->execute("BEGIN"));
-    TRY(SqliteStatement load, database_->prepare(sql::kLoadGroup));
+    // The transaction begins with its first read.
+    TRY(SqliteStatement first, database_->prepare(sql::kLoadGroups));
+    TRY([[maybe_unused]] const bool is_row, first.step());
+    return {};
+  }
+
+  SqliteDatabase& database() { return *database_; }
+
+ private:
+  Parts& parts_;
+  std::unique_ptr<SqliteDatabase> database_;
+};
+
+class StateStore::OpenSnapshot final : public raft::Snapshot {
+ public:
+  // Reads within `transaction`, which outlives it.
+  OpenSnapshot(Parts& parts, ReadTransaction& transaction)
+      : parts_(parts), database_(transaction.database()) {}
+  // Within its own.
+  OpenSnapshot(Parts& parts, std::unique_ptr<ReadTransaction> transaction)
+      : parts_(parts), owned_(std::move(transaction)), database_(owned_->database()) {}
+
+  Result<void> open(GroupId group) {
+    TRY(SqliteStatement load, database_.prepare(sql::kLoadGroup));
     load.bind(1, group.value);
     TRY(const bool is_row, load.step());
     snapshot::Header header{.limit = parts_.options_.tokens_remembered, .configuration = {}};
@@ -42,9 +68,9 @@ class StateStore::OpenSnapshot final : public raft::Snapshot {
     label_.term = raft::Term(header.term);
     TRY(label_.configuration, raft::decode_configuration(configuration));
     snapshot::append(ready_, header, checksum_);
-    TRY(keys_, database_->prepare(sql::kWalkContent));
+    TRY(keys_, database_.prepare(sql::kWalkContent));
     keys_.bind(1, store);
-    TRY(tokens_, database_->prepare(sql::kWalkTokens));
+    TRY(tokens_, database_.prepare(sql::kWalkTokens));
     middle_ = header.tokens % header.limit;
     tokens_.bind(1, store).bind(2, middle_).bind(3, header.limit);
     return {};
@@ -111,7 +137,8 @@ class StateStore::OpenSnapshot final : public raft::Snapshot {
   }
 
   Parts& parts_;
-  std::unique_ptr<SqliteDatabase> database_;  // Its statements end before it.
+  const std::unique_ptr<ReadTransaction> owned_;  // Null: another's.
+  SqliteDatabase& database_;                      // Its statements end before it.
   SqliteStatement keys_, tokens_;
   raft::StateLabel label_;
   std::uint64_t middle_ = 0;  // The slot of the oldest token, once the ring is full.
@@ -121,7 +148,23 @@ class StateStore::OpenSnapshot final : public raft::Snapshot {
   std::optional<raft::SnapshotChunk> last_;
 };
 
-Result<std::unique_ptr<raft::Snapshot>> StateStore::open_snapshot(GroupId group) {
+class StateStore::OpenMoment final : public StateMoment {
+ public:
+  OpenMoment(Parts& parts, std::unique_ptr<ReadTransaction> transaction)
+      : parts_(parts), transaction_(std::move(transaction)) {}
+
+  Result<std::unique_ptr<raft::Snapshot>> open(GroupId group) override {
+    auto snapshot = std::make_unique<OpenSnapshot>(parts_, *transaction_);
+    TRY(snapshot->open(group));
+    return std::unique_ptr<raft::Snapshot>(std::move(snapshot));
+  }
+
+ private:
+  Parts& parts_;
+  const std::unique_ptr<ReadTransaction> transaction_;
+};
+
+Result<std::unique_ptr<StateStore::ReadTransaction>> StateStore::begin_reading() {
   if (parts_->open_snapshots_ >= parts_->options_.snapshots_limit) {
     return Error{ErrorCode::unavailable,
                  fmt::format("{} snapshots are open", parts_->open_snapshots_)};
@@ -132,9 +175,22 @@ Result<std::unique_ptr<raft::Snapshot>> StateStore::open_snapshot(GroupId group)
     return Error{ErrorCode::unavailable, saved.error().message};
   }
   TRY(saved);
-  auto snapshot = std::make_unique<OpenSnapshot>(*parts_);
+  auto transaction = std::make_unique<ReadTransaction>(*parts_);
+  TRY(transaction->open());
+  return transaction;
+}
+
+Result<std::unique_ptr<raft::Snapshot>> StateStore::open_snapshot(GroupId group) {
+  TRY(auto transaction, begin_reading());
+  auto snapshot = std::make_unique<OpenSnapshot>(*parts_, std::move(transaction));
   TRY(snapshot->open(group));
   return std::unique_ptr<raft::Snapshot>(std::move(snapshot));
+}
+
+Result<std::unique_ptr<StateMoment>> StateStore::open_moment() {
+  TRY(auto transaction, begin_reading());
+  return std::unique_ptr<StateMoment>(
+      std::make_unique<OpenMoment>(*parts_, std::move(transaction)));
 }
 
 }  // namespace keelson::kv

@@ -67,6 +67,16 @@ struct StateStoreSizes {
   std::size_t open_snapshots = 0;
 };
 
+// All groups of a node at one moment between two calls of StateStore::apply(). The store outlives
+// it. It counts as one open snapshot.
+class StateMoment {
+ public:
+  virtual ~StateMoment() = default;
+  // The group as of that moment; it ends before the moment does. Suspends. Errors: io_error,
+  // corrupt.
+  virtual Result<std::unique_ptr<raft::Snapshot>> open(GroupId group) = 0;
+};
+
 class StateStore final : public raft::StateMachine {
  public:
   // Opens the database, or makes an empty one where there is none; what was applied before is there
@@ -106,6 +116,10 @@ class StateStore final : public raft::StateMachine {
   // This object is of no use afterwards.
   Result<void> set_aside() override;
 
+  // Errors: unavailable (too many snapshots are open, or the disk is full), io_error, corrupt.
+  // Suspends.
+  Result<std::unique_ptr<StateMoment>> open_moment();
+
   // --- reading ---
 
   // All of one moment, between two calls of apply(). May suspend. Errors: conflict (as read() of
@@ -133,11 +147,14 @@ class StateStore final : public raft::StateMachine {
 
  private:
   class Application;
+  class ReadTransaction;
   class OpenSnapshot;
+  class OpenMoment;
   class Stager;
   class Parts;
   class StoreRows;
   explicit StateStore(std::unique_ptr<Parts> parts);
+  Result<std::unique_ptr<ReadTransaction>> begin_reading();
 
   std::unique_ptr<Parts> parts_;
 };
