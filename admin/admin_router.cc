@@ -1,24 +1,21 @@
 // Tested by tests/admin/admin_router_test.cc.
 #include "admin/admin_router.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <boost/json.hpp>
 #include <optional>
 #include <utility>
 
+#include "admin/cluster_json.h"
 #include "core/api/date.h"
 
 namespace keelson::admin {
-
-namespace json = boost::json;
 
 namespace {
 
 constexpr std::string_view kRoot = "/admin";
 constexpr std::string_view kApi = "/admin/api";
 constexpr std::string_view kApiV1 = "/admin/api/v1/";
+constexpr std::string_view kCluster = "cluster/";
 constexpr std::string_view kAssets = "/admin/assets";
 constexpr std::size_t kJsonBodyMax = 64 * 1024;
 
@@ -53,47 +50,35 @@ api::HttpResponse only_reads() {
   return response;
 }
 
-json::object to_json(const MemberStatus& member) {
-  return {{"id", to_string(member.id)},
-          {"role", member.role},
-          {"match_index", member.match_index.value}};
-}
-
-json::object to_json(const GroupStatus& group) {
-  json::array members;
-  for (const MemberStatus& member : group.members) members.push_back(to_json(member));
-  return {{"group_id", to_string(group.group_id)},
-          {"leader_id", group.leader_id ? json::value(to_string(*group.leader_id)) : json::value()},
-          {"term", group.term.value},
-          {"commit_index", group.commit_index.value},
-          {"applied_index", group.applied_index.value},
-          {"snapshot_index", group.snapshot_index.value},
-          // As text: a number beyond 2^53 would be rounded by many who read it.
-          {"state_digest", fmt::format("{:016x}", group.state_digest)},
-          {"members", std::move(members)},
-          {"is_leader", group.is_leader}};
-}
-
 }  // namespace
 
-AdminRouter::AdminRouter(api::Probes& probes, const ClusterView& cluster, const Clock& clock,
-                         const StaticBundle* console)
-    : probes_(probes), cluster_(cluster), clock_(clock), console_(console) {}
+AdminRouter::AdminRouter(api::Probes& probes, const ClusterView& cluster, OperatorApi& operators,
+                         const Clock& clock, const StaticBundle* console)
+    : probes_(probes), cluster_(cluster), operators_(operators), clock_(clock), console_(console) {}
 
-api::HttpResponse AdminRouter::handle(const api::HttpRequest& request, Deadline) {
+api::HttpResponse AdminRouter::handle(const api::HttpRequest& request, Deadline deadline) {
   // The probes go by the path as it was sent, keep their own deadline, and come before all else.
   if (auto answer = probes_.try_answer(request)) return *std::move(answer);
   const std::optional<std::string> path = request.path();
   if (!path || !has_proper_segments(*path)) return not_found();
-  if (path->starts_with(kApiV1)) return handle_api(request, path->substr(kApiV1.size()));
+  if (path->starts_with(kApiV1)) {
+    return handle_api(request, std::string_view(*path).substr(kApiV1.size()), deadline);
+  }
   if (is_at_or_below(*path, kApi)) return not_found();
   if (is_at_or_below(*path, kRoot)) return handle_console(request, *path);
   return not_found();
 }
 
 api::HttpResponse AdminRouter::handle_api(const api::HttpRequest& request,
-                                          std::string_view endpoint) const {
-  if (endpoint == "cluster") return is_read(request) ? cluster_status() : only_reads();
+                                          std::string_view endpoint, Deadline deadline) {
+  if (auto refused = operators_.refuse_stranger(request)) return *std::move(refused);
+  if (endpoint == "cluster") {
+    if (!is_read(request)) return only_reads();
+    return json_answer(200, cluster_json(cluster_.status(), api::iso_date(clock_.wall_ms())));
+  }
+  if (endpoint.starts_with(kCluster)) {
+    return operators_.handle(request, endpoint.substr(kCluster.size()), deadline);
+  }
   return api::json_error(404, "unknown_endpoint");
 }
 
@@ -104,21 +89,6 @@ api::HttpResponse AdminRouter::handle_console(const api::HttpRequest& request,
   if (!is_at_or_below(path, kAssets)) return serve_index(console_->index());
   const StaticFile* file = console_->find(path.substr(kRoot.size() + 1));
   return file != nullptr ? serve_file(*file, request) : not_found();
-}
-
-api::HttpResponse AdminRouter::cluster_status() const {
-  const ClusterStatus status = cluster_.status();
-  json::array groups;
-  for (const GroupStatus& group : status.groups) groups.push_back(to_json(group));
-  const json::object body = {{"node_id", to_string(status.node_id)},
-                             {"version", status.version},
-                             {"timestamp", api::iso_date(clock_.wall_ms())},
-                             {"groups", std::move(groups)}};
-  api::HttpResponse response{.status = 200, .headers = {}, .body = json::serialize(body)};
-  response.headers.add("Content-Type", "application/json; charset=utf-8");
-  response.headers.add("X-Content-Type-Options", "nosniff");
-  response.headers.add("Cache-Control", "no-store");
-  return response;
 }
 
 std::size_t AdminRouter::body_limit(const api::HttpRequest& head) const {

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "admin/cluster_view.h"
+#include "admin/operator_api.h"
 #include "admin/static_bundle.h"
 #include "core/api/http.h"
 #include "core/api/probe.h"
@@ -26,8 +27,8 @@ namespace keelson::admin {
 class AdminRouter : public api::HttpHandler {
  public:
   // The arguments outlive the router. Without a console (nullptr) steps 4 and 5 are 404.
-  AdminRouter(api::Probes& probes, const ClusterView& cluster, const Clock& clock,
-              const StaticBundle* console);
+  AdminRouter(api::Probes& probes, const ClusterView& cluster, OperatorApi& operators,
+              const Clock& clock, const StaticBundle* console);
 
   api::HttpResponse handle(const api::HttpRequest& request, Deadline deadline) override;
   std::size_t body_limit(const api::HttpRequest& head) const override;
@@ -36,13 +37,14 @@ class AdminRouter : public api::HttpHandler {
 
  private:
   // `endpoint` is the path behind "/admin/api/v1/".
-  api::HttpResponse handle_api(const api::HttpRequest& request, std::string_view endpoint) const;
+  api::HttpResponse handle_api(const api::HttpRequest& request, std::string_view endpoint,
+                               Deadline deadline);
   // `path` is all of it, known to be /admin or below.
   api::HttpResponse handle_console(const api::HttpRequest& request, std::string_view path) const;
-  api::HttpResponse cluster_status() const;
 
   api::Probes& probes_;
   const ClusterView& cluster_;
+  OperatorApi& operators_;
   const Clock& clock_;
   const StaticBundle* const console_;
 };

@@ -138,7 +138,7 @@ class Node::Log : public raft::Persistence {
 // Calls of one kind to the peers: the first octet says who answers them.
 class Node::Calls : public kv::PeerCaller {
  public:
-  enum class Kind : char { forwarded = 1, founding = 2 };
+  enum class Kind : char { forwarded = 1, founding = 2, admin = 3 };
 
   Calls(const std::unique_ptr<raft::Transport>& transport, Kind kind)
       : transport_(transport), kind_(kind) {}
@@ -327,6 +327,7 @@ void Node::connect_peers() {
   transport_ = std::make_unique<raft::Transport>(env_, std::move(options), handler);
   founding_calls_ = std::make_unique<Calls>(transport_, Calls::Kind::founding);
   forwarding_calls_ = std::make_unique<Calls>(transport_, Calls::Kind::forwarded);
+  admin_calls_ = std::make_unique<Calls>(transport_, Calls::Kind::admin);
   founding_ = std::make_unique<Founding>(env_, *founding_calls_, config_.node_id,
                                          identity_.incarnation, identity_.founders);
 }
@@ -402,6 +403,14 @@ Result<void> Node::serve(const std::string& listener_name, const Address& addres
   return listeners_->serve(listener_name, address, handler);
 }
 
+void Node::serve_admin_calls(std::function<Bytes(NodeId from, Bytes request)> serve) {
+  serve_admin_call_ = std::move(serve);
+}
+
+Result<Bytes> Node::call_admin(NodeId to, BytesView request, Deadline deadline) {
+  return admin_calls_->call(to, request, deadline);
+}
+
 Address Node::address(const std::string& listener_name) const {
   if (listener_name == "raft") return transport_->address();
   return listeners_->server(listener_name).address();
@@ -424,13 +433,16 @@ void Node::on_message(NodeId from, Incarnation incarnation, GroupId group,
 }
 
 // An empty reply is none of any kind: the caller takes it for a failure.
-Bytes Node::on_call(NodeId, Bytes request) {
+Bytes Node::on_call(NodeId from, Bytes request) {
   if (request.empty()) return {};
   switch (static_cast<Calls::Kind>(request.front())) {
     case Calls::Kind::founding: return founding_->answer();
     case Calls::Kind::forwarded:
       if (coordinator_ == nullptr) return {};
       return coordinator_->serve_forwarded(BytesView(request).substr(1));
+    case Calls::Kind::admin:
+      if (!serve_admin_call_) return {};
+      return serve_admin_call_(from, request.substr(1));
   }
   return {};
 }

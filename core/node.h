@@ -11,6 +11,7 @@
 // The admin listener stands beside it: admin/run_node.h, which is what programs and scenarios call.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -75,6 +76,8 @@ struct NodeConfig {
 
   api::Credentials credentials;  // Empty: requests need no signature.
   std::string region = "us-east-1";
+  // What operators present to the admin API; empty: nothing is asked for.
+  Bytes admin_token;
 
   std::uint64_t wal_segment_bytes = 64 << 20;
   std::uint64_t wal_preallocate_bytes = 1 << 20;  // Kept zero-filled ahead; 0 turns it off.
@@ -116,6 +119,11 @@ class Node : private raft::TransportHandler {
   Result<void> serve(const std::string& listener_name, const Address& address,
                      api::HttpHandler& handler);
 
+  // Calls between the admin listeners of nodes: `serve` answers a peer's call_admin() on a fiber of
+  // its own, and outlives this node. Errors of the second: those of Transport::call().
+  void serve_admin_calls(std::function<Bytes(NodeId from, Bytes request)> serve);
+  Result<Bytes> call_admin(NodeId to, BytesView request, Deadline deadline);
+
   // Where a listener ("raft", "s3", "dynamodb", "sqs", "admin", "metrics") really listens.
   // REQUIRES: it was started.
   Address address(const std::string& listener_name) const;
@@ -155,6 +163,8 @@ class Node : private raft::TransportHandler {
   std::unique_ptr<kv::StateStore> state_;
   std::unique_ptr<Calls> founding_calls_;
   std::unique_ptr<Calls> forwarding_calls_;
+  std::unique_ptr<Calls> admin_calls_;
+  std::function<Bytes(NodeId from, Bytes request)> serve_admin_call_;
   std::unique_ptr<Founding> founding_;
   std::unique_ptr<raft::RaftNode> raft_;
   std::unique_ptr<kv::Coordinator> coordinator_;

@@ -83,7 +83,8 @@ class HttpResponseParser {
 
   bool done() const;
   const std::optional<HttpParseError>& error() const { return error_; }
-  // The header fields are all that were received. REQUIRES: done().
+  // As much as is known by now. The header fields are all that were received. Of a body that is too
+  // large to be held the caller may take away what has come.
   HttpResponse& response() { return response_; }
   bool keep_alive() const;
 

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "tests/admin/fake_cluster.h"
 #include "tests/core/runtime/manual_clock.h"
 
 namespace keelson::admin {
@@ -29,33 +30,6 @@ class SureLeader : public kv::Leadership {
   int rounds = 0;
 };
 
-class TwoGroups : public ClusterView {
- public:
-  ClusterStatus status() const override {
-    return {.node_id = NodeId(2),
-            .version = "0.1",
-            .groups = {{.group_id = GroupId(0),
-                        .leader_id = NodeId(2),
-                        .term = raft::Term(7),
-                        .commit_index = raft::LogIndex(41),
-                        .applied_index = raft::LogIndex(40),
-                        .snapshot_index = raft::LogIndex(30),
-                        .state_digest = 0xfedcba9876543210,
-                        .members = {{NodeId(1), "voter", raft::LogIndex(39)},
-                                    {NodeId(2), "voter", raft::LogIndex(42)}},
-                        .is_leader = true},
-                       {.group_id = GroupId(1),
-                        .leader_id = std::nullopt,
-                        .term = raft::Term(3),
-                        .commit_index = raft::LogIndex(0),
-                        .applied_index = raft::LogIndex(0),
-                        .snapshot_index = raft::LogIndex(0),
-                        .state_digest = 0,
-                        .members = {},
-                        .is_leader = false}}};
-  }
-};
-
 class WallClock : public ManualClock {
  public:
   std::int64_t wall_ms() const override { return 784'111'777'123; }
@@ -65,7 +39,7 @@ class AdminRouterTest : public testing::Test {
  protected:
   api::HttpResponse ask(const std::string& method, const std::string& target,
                         bool with_console = true) {
-    AdminRouter router(probes, cluster, clock, with_console ? &console : nullptr);
+    AdminRouter router(probes, cluster, operators, clock, with_console ? &console : nullptr);
     api::HttpRequest request;
     request.method = method;
     request.set_target(target);
@@ -76,6 +50,9 @@ class AdminRouterTest : public testing::Test {
   WallClock clock;
   SureLeader leadership;
   TwoGroups cluster;
+  FakeControl control;
+  RememberedLog log;
+  OperatorApi operators{clock, log, cluster, control, {}};
   api::Metrics metrics;
   api::Probes probes{clock, &leadership, metrics,
                      {.style = api::ProbeStyle::admin, .listener = "admin"}};
@@ -257,21 +234,26 @@ TEST_F(AdminRouterTest, TheClustersStatusIsWhatTheNodeSees) {
     EXPECT_EQ(response.headers.get("Content-Type"), "application/json; charset=utf-8");
     EXPECT_EQ(response.headers.get("Cache-Control"), "no-store");
     EXPECT_EQ(response.body,
-              R"({"node_id":"n2","version":"0.1","timestamp":"1994-11-06T08:49:37.123Z","groups":[)"
+              R"({"node_id":"n2","cluster_id":"prod","version":"0.1",)"
+              R"("timestamp":"1994-11-06T08:49:37.123Z","groups":[)"
               R"({"group_id":"g0","leader_id":"n2","term":7,"commit_index":41,"applied_index":40,)"
-              R"("snapshot_index":30,"state_digest":"fedcba9876543210",)"
-              R"("members":[{"id":"n1","role":"voter","match_index":39},)"
-              R"({"id":"n2","role":"voter","match_index":42}],"is_leader":true},)"
+              R"("last_log_index":42,"snapshot_index":30,"state_digest":"fedcba9876543210",)"
+              R"("configuration_index":17,"is_joint":true,"members":[)"
+              R"({"id":"n1","role":"leaving","match_index":39,"address":"a:7000",)"
+              R"("incarnation":"0000000000000001"},)"
+              R"({"id":"n2","role":"voter","match_index":42,"address":"b:7000",)"
+              R"("incarnation":"0000000000000abc"}],"is_leader":true,"is_transferring":false},)"
               R"({"group_id":"g1","leader_id":null,"term":3,"commit_index":0,"applied_index":0,)"
-              R"("snapshot_index":0,"state_digest":"0000000000000000",)"
-              R"("members":[],"is_leader":false}]})");
+              R"("last_log_index":0,"snapshot_index":0,"state_digest":"0000000000000000",)"
+              R"("configuration_index":0,"is_joint":false,"members":[],"is_leader":false,)"
+              R"("is_transferring":false}]})");
     boost::json::parse(response.body);  // Throws, and fails the test, if it is no JSON.
   }
   EXPECT_EQ(ask("HEAD", "/admin/api/v1/cluster").status, 200);
 }
 
 TEST_F(AdminRouterTest, BodiesAreSmallAndRefusalsAreJson) {
-  const AdminRouter router(probes, cluster, clock, &console);
+  const AdminRouter router(probes, cluster, operators, clock, &console);
   api::HttpRequest head;
   head.set_target("/admin/healthz/leader");
   EXPECT_EQ(router.body_limit(head), 1024u);

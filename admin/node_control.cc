@@ -1,0 +1,117 @@
+// Tested by tests/core/node/operator_test.cc and tests/core/node/backup_test.cc.
+#include "admin/node_control.h"
+
+#include "admin/backup_source.h"
+
+namespace keelson::admin {
+
+namespace {
+
+constexpr const char* kVersion = "0.1.0";
+constexpr Duration kAppliedPoll = std::chrono::milliseconds(5);
+
+}  // namespace
+
+ClusterStatus NodeControl::status() const {
+  ClusterStatus status{.node_id = node_.config().node_id,
+                       .cluster_id = node_.config().cluster_id,
+                       .version = kVersion,
+                       .groups = {}};
+  for (const GroupId group : node_.raft().groups()) status.groups.push_back(describe(group));
+  return status;
+}
+
+GroupStatus NodeControl::describe(GroupId group) const {
+  const raft::Raft& core = node_.raft().core(group);
+  const raft::Configuration& configuration = core.configuration();
+  GroupStatus status{.group_id = group,
+                     .leader_id = core.leader(),
+                     .term = core.current_term(),
+                     .commit_index = core.commit_index(),
+                     // Of one moment: the digest is that of the state up to this index.
+                     .applied_index = node_.state().label(group).index,
+                     .last_log_index = core.last_log_index(),
+                     .snapshot_index = core.log_start().index,
+                     .state_digest = node_.state().digest(group),
+                     .configuration_index = configuration.index,
+                     .is_joint = configuration.is_joint(),
+                     .members = {},
+                     .is_leader = core.role() == raft::Role::leader,
+                     .is_transferring = core.is_transferring()};
+  const auto match_indexes = core.match_indexes();
+  for (const NodeId id : configuration.nodes()) {
+    const raft::Member* const member = configuration.find(id);
+    const auto known = match_indexes.find(id);
+    const bool stays = configuration.members.contains(id);
+    status.members.push_back(
+        {.id = id,
+         .role = !stays ? "leaving" : member->is_voter ? "voter" : "learner",
+         .match_index = known == match_indexes.end() ? raft::LogIndex() : known->second,
+         .address = address_of(id, *member),
+         .incarnation = member->incarnation});
+  }
+  return status;
+}
+
+// A member of the first hour has no address in the configuration: nodes are started with it.
+std::string NodeControl::address_of(NodeId id, const raft::Member& member) const {
+  if (!member.address.empty()) return member.address;
+  const auto configured = node_.config().peers.find(id);
+  return configured == node_.config().peers.end() ? "" : configured->second;
+}
+
+Result<raft::LogIndex> NodeControl::change_configuration(GroupId group,
+                                                         const raft::ConfigurationChange& change,
+                                                         raft::LogIndex expected_index,
+                                                         Deadline deadline) {
+  return node_.raft().change_configuration(group, change, expected_index, deadline);
+}
+
+Result<NodeId> NodeControl::transfer_leadership(GroupId group, std::optional<NodeId> target,
+                                                Deadline deadline) {
+  return node_.raft().transfer_leadership(group, target, deadline);
+}
+
+Result<raft::LogIndex> NodeControl::confirm_leadership(GroupId group, Deadline deadline) {
+  return node_.raft().confirm_leadership(group, deadline);
+}
+
+void NodeControl::wait_for_leader_change(GroupId group, Deadline deadline) {
+  (void)node_.raft().wait_for_leader_change(group, deadline);
+}
+
+Result<void> NodeControl::wait_until_applied(GroupId group, raft::LogIndex index,
+                                             Deadline deadline) {
+  while (node_.raft().last_applied(group) < index) {
+    if (env_.clock.now() >= deadline.at) {
+      return Error{ErrorCode::timed_out, to_string(group) + " is not caught up on this node"};
+    }
+    env_.scheduler.sleep_for(kAppliedPoll);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<api::BodySource>> NodeControl::open_backup() {
+  const std::vector<GroupId> groups = node_.raft().groups();
+  auto moment = node_.state().open_moment();
+  if (!moment && moment.error().code != ErrorCode::unavailable) {
+    node_.raft().end_with_damaged_state(moment.error());
+  }
+  if (!moment) return moment.error();
+  env_.log.event("admin", "a backup is being taken");
+  return std::unique_ptr<api::BodySource>(std::make_unique<BackupSource>(
+      node_.raft(), *std::move(moment), groups,
+      backup::Header{.wall_ms = env_.clock.wall_ms(),
+                     .groups = static_cast<std::uint32_t>(groups.size()),
+                     .cluster_id = node_.config().cluster_id}));
+}
+
+Result<void> NodeControl::cut_logs() { return node_.raft().compact_now(); }
+
+void NodeControl::request_stop() { env_.stop_requested.set(); }
+
+Result<Bytes> NodeControl::call(NodeId to, BytesView request, Deadline deadline) {
+  return node_.call_admin(to, request, deadline);
+}
+
+}  // namespace keelson::admin
