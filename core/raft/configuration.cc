@@ -92,7 +92,7 @@ void Raft::finish_change(Instant now) {
   }
   // §6: "the leader steps down (returns to follower state) once it has committed the Cnew log
   // entry": by handing over, if it can, so that nobody need wait for an election timeout.
-  if (is_voter() || transfer_) return;
+  if (is_voter(configuration()) || transfer_) return;
   SOMETIMES(marks_, "raft: leader outside the configuration hands over");
   const auto target = most_caught_up();
   target ? begin_transfer(*target, now) : become_follower(persistent_.current_term, now);

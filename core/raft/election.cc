@@ -11,7 +11,8 @@ void Raft::on_request_vote(NodeId from, const RequestVote& request, Instant now)
   RequestVoteReply answer{.term = persistent_.current_term,
                           .vote_granted = false,
                           .pre_vote = request.pre_vote,
-                          .is_removed = was_removed(from, request)};
+                          .removed_by = {}};
+  if (!committed_configuration().find(from)) answer.removed_by = committed_configuration().index;
   // Figure 2, RequestVote 1: "Reply false if term < currentTerm".
   if (request.term < persistent_.current_term) {
     SOMETIMES(marks_, "raft: older term message answered");
@@ -63,14 +64,6 @@ bool Raft::log_is_up_to_date(const RequestVote& request) const {
   return request.last_log_index >= log_.last_index();
 }
 
-// A node that was removed while it could not be reached knows of nothing, and stands (dissertation
-// §4.2.3). It is told: its log lacks a committed entry, so that it cannot win, and that entry says
-// that it need not.
-bool Raft::was_removed(NodeId candidate, const RequestVote& request) const {
-  const Configuration& committed = committed_configuration();
-  return request.last_log_index < committed.index && committed.find(candidate) == nullptr;
-}
-
 // The vote refused here is what a leader's lease stands on, so it is refused for any term, and by a
 // node that has just restarted too: it cannot know whom it acknowledged before.
 bool Raft::leader_is_alive(Instant now) const {
@@ -82,7 +75,11 @@ void Raft::on_request_vote_reply(NodeId from, const RequestVoteReply& vote, Inst
   // A granted pre-vote carries the term asked for, which nobody need have entered.
   const bool tells_a_term = !(vote.pre_vote && vote.vote_granted);
   if (tells_a_term && vote.term > persistent_.current_term) return become_follower(vote.term, now);
-  if (vote.is_removed && (role_ == Role::pre_candidate || role_ == Role::candidate)) {
+  // A node that was removed while it could not be reached knows of nothing, and stands
+  // (dissertation §4.2.3). Now it knows: either its log lacks that committed configuration, so that
+  // it cannot win, or it goes by it, and is not needed any more.
+  const bool is_removed = configuration().index <= vote.removed_by && vote.removed_by.value > 0;
+  if (is_removed && (role_ == Role::pre_candidate || role_ == Role::candidate)) {
     SOMETIMES(marks_, "raft: told that it was removed");
     is_removed_ = true;
     return become_follower(persistent_.current_term, now);

@@ -55,7 +55,7 @@ void Raft::check_invariants() {
     CHECK(configuration().is_joint() ||
           progress_.size() + (members.contains(options_.id) ? 1 : 0) == members.size());
     // A leader that its configuration leaves out sees it committed, and hands over.
-    CHECK(is_voter() || transfer_ || configuration().index > commit_index_ ||
+    CHECK(is_voter(configuration()) || transfer_ || configuration().index > commit_index_ ||
           !has_committed_in_term());
     CHECK(!transfer_ || (may_take_over(transfer_->target) && !gathering_ && read_rounds_.empty()));
     CHECK(confirmed_round_ <= round_);

@@ -126,7 +126,7 @@ struct Encoder {
     body.set_term(message.term.value);
     body.set_vote_granted(message.vote_granted);
     body.set_pre_vote(message.pre_vote);
-    body.set_is_removed(message.is_removed);
+    body.set_removed_by(message.removed_by.value);
   }
   void operator()(const AppendEntries& message) const {
     wire::AppendEntries& body = *out.mutable_append_entries();
@@ -275,7 +275,7 @@ struct Describer {
   std::string operator()(const RequestVoteReply& message) const {
     return fmt::format("{} t{} {}{}", message.pre_vote ? "PreVoteReply" : "RequestVoteReply",
                        message.term.value, message.vote_granted ? "granted" : "refused",
-                       message.is_removed ? ", not a member" : "");
+                       message.removed_by.value > 0 ? ", not a member" : "");
   }
   std::string operator()(const AppendEntries& message) const {
     return fmt::format("AppendEntries t{} prev {} +{} commit {} round {}", message.term.value,
@@ -344,7 +344,7 @@ Result<Message> decode(BytesView bytes) {
       return Message(RequestVoteReply{.term = Term(body.term()),
                                       .vote_granted = body.vote_granted(),
                                       .pre_vote = body.pre_vote(),
-                                      .is_removed = body.is_removed()});
+                                      .removed_by = LogIndex(body.removed_by())});
     }
     case wire::RaftMessage::kAppendEntries:
       return decode_append_entries(*wire_message.mutable_append_entries());

@@ -30,8 +30,9 @@ struct RequestVoteReply {
   Term term;  // A granted pre-vote echoes the term asked for; otherwise the voter's current term.
   bool vote_granted = false;
   bool pre_vote = false;
-  // A committed configuration that the candidate's log does not reach is without the candidate.
-  bool is_removed = false;
+  // The index of the latest configuration that the voter knows to be committed, if the candidate is
+  // not in it; 0 otherwise.
+  LogIndex removed_by = {};
   bool operator==(const RequestVoteReply&) const = default;
 };
 

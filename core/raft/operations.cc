@@ -1,5 +1,5 @@
 // What an operator asks of a group: changes of membership, a transfer of leadership.
-// Tested by tests/core/node/membership_test.cc and tests/core/node/transfer_test.cc.
+// Tested by tests/core/node/membership_test.cc.
 #include <fmt/format.h>
 
 #include "core/raft/protocol_version.h"

@@ -159,13 +159,18 @@ std::map<NodeId, LogIndex> Raft::match_indexes() const {
   return indexes;
 }
 
-// A node that has no vote, or no state to lead with, leaves elections to the others.
-bool Raft::may_stand() const { return is_voter() && !needs_snapshot_ && !is_removed_; }
+// A node that has no vote, or no state to lead with, leaves elections to the others. One that its
+// latest configuration leaves out is needed until that is committed: the others may lack it, and
+// need this log (dissertation §4.2.2). It does not count its own vote then.
+bool Raft::may_stand() const {
+  return (is_voter(configuration()) || is_voter(committed_configuration())) && !needs_snapshot_ &&
+         !is_removed_;
+}
 
-bool Raft::is_voter() const {
-  const Member* const found = configuration().find(options_.id);
+bool Raft::is_voter(const Configuration& configuration) const {
+  const Member* const found = configuration.find(options_.id);
   return found != nullptr && found->incarnation == options_.incarnation &&
-         configuration().is_voter(options_.id);
+         configuration.is_voter(options_.id);
 }
 
 void Raft::set_reluctant(bool reluctant, Instant now) {

@@ -202,7 +202,7 @@ class Raft {
   };
 
   // raft.cc: dispatch, terms, roles.
-  bool is_voter() const;
+  bool is_voter(const Configuration& configuration) const;
   bool may_stand() const;
   void add_progress(NodeId peer);
   // The greatest value that a majority of the voters has reached.
@@ -225,7 +225,6 @@ class Raft {
   void become_candidate(Instant now);
   void stand(Instant now, bool leadership_transfer);
   std::vector<NodeId> other_voters() const;
-  bool was_removed(NodeId candidate, const RequestVote& request) const;
   bool leader_is_alive(Instant now) const;
   bool log_is_up_to_date(const RequestVote& request) const;
   Instant quorum_deadline() const;

@@ -64,7 +64,7 @@ void Raft::abandon_transfer(Instant now) {
   SOMETIMES(marks_, "raft: leadership transfer abandoned");
   transfer_.reset();
   // §6: "the leader steps down once it has committed the Cnew log entry". It tried to do better.
-  if (!is_voter()) become_follower(persistent_.current_term, now);
+  if (!is_voter(configuration())) become_follower(persistent_.current_term, now);
 }
 
 // --- The target's side.
@@ -72,7 +72,8 @@ void Raft::abandon_transfer(Instant now) {
 // Of an earlier term it is old: that leader has been replaced, or has given up. A later one's log
 // is not here.
 void Raft::on_timeout_now(NodeId from, const TimeoutNow& request, Instant now) {
-  if (request.term != persistent_.current_term || leader_ != from || !may_stand()) {
+  if (request.term != persistent_.current_term || leader_ != from || !may_stand() ||
+      !is_voter(configuration())) {
     SOMETIMES(marks_, "raft: stale TimeoutNow ignored");
     return;
   }

@@ -1,6 +1,8 @@
 // Three and five Raft cores on a network that loses, repeats, delays and reorders, on disks that
-// are slow and forget what they had not synced. The properties of Figure 3 are checked as the run
-// goes; then faults end, and the cluster must make progress.
+// are slow and forget what they had not synced, while members come and go and leaders hand over.
+// The properties of Figure 3 are checked as the run goes, and that whatever was decided had the
+// quorum of the configuration that the log then said; then faults end, and the cluster must make
+// progress.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,8 +30,12 @@ struct PendingRead {
 
 class Storm {
  public:
-  Storm(std::uint64_t seed, std::uint64_t voters) : random_(seed), timeouts_(seed ^ 0x7165) {
-    options_.voters = voters_up_to(voters);
+  // All nodes are founders, or three of five.
+  Storm(std::uint64_t seed, std::uint64_t nodes) : random_(seed), timeouts_(seed ^ 0x7165) {
+    all_ = voters_up_to(nodes);
+    founders_ = voters_up_to(random_.chance(50) ? 3 : nodes);
+    membership_percent_ = random_.chance(70) ? random_.below(15) : 0;
+    transfer_percent_ = random_.chance(70) ? random_.below(10) : 0;
     options_.election_timeout = 100ms;
     options_.heartbeat_interval = 20ms;
     options_.lease = 90ms;
@@ -43,7 +49,7 @@ class Storm {
     cut_spares_what_is_under_way_ = random_.chance(50);
     sync_percent_ = 10 + random_.below(90);
     calm_percent_ = 20 + random_.below(70);
-    for (const NodeId id : options_.voters) restart(id);
+    for (const NodeId id : all_) restart(id);
   }
 
   void run(int steps) {
@@ -57,12 +63,15 @@ class Storm {
   std::size_t commands() const { return committed_.size(); }
   std::size_t reads_answered() const { return reads_answered_; }
   std::size_t leases_seen() const { return leases_seen_; }
+  std::size_t elections_judged() const { return elections_judged_; }
+  std::size_t commits_judged() const { return commits_judged_; }
+  std::size_t joint_commits_judged() const { return joint_commits_judged_; }
 
  private:
   // --- What may happen.
 
   void step() {
-    const NodeId id = options_.voters[random_.below(options_.voters.size())];
+    const NodeId id = some_node();
     const bool up = nodes_.contains(id);
     if (random_.below(1000) < crash_permille_) {
       if (up) crash(id);
@@ -84,12 +93,14 @@ class Storm {
     }
   }
 
+  NodeId some_node() { return all_[random_.below(all_.size())]; }
+
   // The leader alone, some set of nodes, or nobody is cut off from the rest.
   void cut() {
     const std::uint64_t kind = random_.below(10);
     cut_off_ = 0;
     if (kind < 4) cut_off_ = 1u << some_leader(NodeId(0)).value;
-    if (kind >= 4 && kind < 7) cut_off_ = random_.below(2u << options_.voters.size());
+    if (kind >= 4 && kind < 7) cut_off_ = random_.below(2u << all_.size());
     // Its timers are late while it still hears and answers: check-quorum does not protect it.
     late_ = random_.chance(50) ? some_leader(NodeId(0)) : NodeId(0);
   }
@@ -108,7 +119,12 @@ class Storm {
 
   void call(NodeId id) {
     TestNode& node = nodes_.at(id);
-    if (random_.chance(50)) {
+    if (random_.chance(membership_percent_)) return change_members(id);
+    if (random_.chance(transfer_percent_)) {
+      const NodeId target = some_node();
+      node.raft.transfer_leadership(
+          random_.chance(30) ? std::nullopt : std::optional(target), now_);
+    } else if (random_.chance(50)) {
       node.raft.propose("p" + std::to_string(proposals_++), now_);
     } else if (const auto token = node.raft.read_index(now_)) {
       // Calls may share a token; the earliest demand is then implied by the latest.
@@ -116,6 +132,25 @@ class Storm {
     }
     // Not always taken at once: inputs gather, as they do in the loop.
     if (random_.chance(70)) take(id);
+  }
+
+  // One node more, less, or of another kind; or any two such changes at once.
+  void change_members(NodeId id) {
+    TestNode& node = nodes_.at(id);
+    take(id);  // What was committed before was so by the configuration of before.
+    auto members = node.raft.configuration().members;
+    for (std::uint64_t changes = 1 + random_.below(2); changes > 0; --changes) {
+      const NodeId who = some_node();
+      if (members.contains(who) && random_.chance(40)) {
+        members.erase(who);
+      } else {
+        members[who].is_voter = random_.chance(70);
+      }
+    }
+    const auto is_voter = [](const auto& member) { return member.second.is_voter; };
+    if (!std::any_of(members.begin(), members.end(), is_voter)) return;
+    (void)node.raft.propose_configuration(members, now_);
+    take(id);
   }
 
   void deliver(std::size_t at) {
@@ -135,8 +170,14 @@ class Storm {
 
   void sync(NodeId id) {
     TestNode& node = nodes_.at(id);
-    send(id, node.complete_write(now_));
+    std::vector<Outgoing> promises = node.complete_write(now_);
+    note_vote(id, node.disk.hard_state);
+    send(id, std::move(promises));
     take(id);
+  }
+
+  void note_vote(NodeId voter, const HardState& state) {
+    if (state.voted_for) votes_[{state.current_term, *state.voted_for}].insert(voter);
   }
 
   void tick(NodeId id) {
@@ -155,6 +196,7 @@ class Storm {
     // Power fails between two writes, or in the middle of none.
     for (std::size_t kept = random_.below(node.writes.size() + 1); kept > 0; --kept) {
       node.complete_write(now_);
+      note_vote(id, node.disk.hard_state);
     }
     disks_[id] = node.disk;
     nodes_.erase(id);
@@ -163,8 +205,11 @@ class Storm {
 
   void restart(NodeId id) {
     options_.id = id;
+    const bool is_founder = std::find(founders_.begin(), founders_.end(), id) != founders_.end();
+    options_.voters = is_founder ? founders_ : std::vector<NodeId>();
     nodes_.try_emplace(id, options_, disks_[id], timeouts_, marks_, now_);
     applied_[id] = 0;
+    judged_[id] = LogIndex(0);
   }
 
   // --- Carrying out what a core asks for, and looking at it.
@@ -177,6 +222,7 @@ class Storm {
       check_applied(id, node);
       check_reads(id, node);
       check_leader(id, node);
+      check_commitment(id, node);
       send(id, std::move(messages));
     }
     newest_commit_ = std::max(newest_commit_, node.raft.commit_index());
@@ -222,20 +268,68 @@ class Storm {
         CHECK(committed_[next] == entry);
       } else {
         committed_.push_back(entry);
-        CHECK(durable_copies(entry) >= options_.voters.size() / 2 + 1);
       }
     }
   }
 
-  std::size_t durable_copies(const Entry& entry) const {
-    std::size_t copies = 0;
-    for (const NodeId id : options_.voters) {
+  std::set<NodeId> durable_holders(const Entry& entry) const {
+    std::set<NodeId> holders;
+    for (const NodeId id : all_) {
       const auto up = nodes_.find(id);
-      const TestDisk& disk = up == nodes_.end() ? disks_.at(id) : up->second.disk;
+      const auto down = disks_.find(id);
+      if (up == nodes_.end() && down == disks_.end()) continue;
+      const TestDisk& disk = up == nodes_.end() ? down->second : up->second.disk;
       const std::size_t place = entry.index.value - 1;
-      if (place < disk.log.size() && disk.log[place] == entry) ++copies;
+      if (place < disk.log.size() && disk.log[place] == entry) holders.insert(id);
     }
-    return copies;
+    return holders;
+  }
+
+  // --- Quorums, recomputed from what the log says.
+
+  // §6: the latest configuration among these entries, the founders' if there is none.
+  Configuration configuration_by(const std::vector<Entry>& log, std::size_t entries) const {
+    for (std::size_t i = entries; i > 0; --i) {
+      if (is_configuration(log[i - 1].kind)) return *decode_configuration(log[i - 1].data);
+    }
+    return configuration_of(founders_);
+  }
+
+  static bool is_majority(const std::map<NodeId, Member>& members, const std::set<NodeId>& nodes) {
+    std::size_t voters = 0, agreeing = 0;
+    for (const auto& [id, member] : members) {
+      voters += member.is_voter ? 1 : 0;
+      agreeing += member.is_voter && nodes.contains(id) ? 1 : 0;
+    }
+    return 2 * agreeing > voters;
+  }
+  static bool have_quorum(const Configuration& configuration, const std::set<NodeId>& nodes) {
+    return is_majority(configuration.members, nodes) &&
+           (configuration.outgoing.empty() || is_majority(configuration.outgoing, nodes));
+  }
+
+  // Who leads has the votes of the configuration that it stood with.
+  void check_election(NodeId id, const TestNode& node) {
+    const Term term = node.raft.current_term();
+    std::size_t before = 0;
+    while (before < node.memory_log.size() && node.memory_log[before].term < term) ++before;
+    std::set<NodeId> voters = votes_[{term, id}];
+    voters.insert(id);  // Alone, it need not wait for its disk.
+    CHECK(have_quorum(configuration_by(node.memory_log, before), voters));
+    ++elections_judged_;
+  }
+
+  // What a leader calls committed is durable on a quorum of the configuration in its log.
+  void check_commitment(NodeId id, const TestNode& node) {
+    const LogIndex committed = node.raft.commit_index();
+    if (node.raft.role() != Role::leader || committed <= judged_[id]) return;
+    judged_[id] = committed;
+    const Entry& entry = node.memory_log.at(committed.value - 1);
+    if (entry.term != node.raft.current_term()) return;  // It was so before it led.
+    const Configuration in_force = configuration_by(node.memory_log, node.memory_log.size());
+    CHECK(have_quorum(in_force, durable_holders(entry)));
+    ++commits_judged_;
+    if (in_force.is_joint()) ++joint_commits_judged_;
   }
 
   void check_leader(NodeId id, const TestNode& node) {
@@ -245,6 +339,7 @@ class Storm {
     // Election Safety: "at most one leader can be elected in a given term".
     CHECK(known->second == id);
     if (!is_new) return;
+    check_election(id, node);
     // Leader Completeness: "if a log entry is committed in a given term, then that entry will be
     // present in the logs of the leaders for all higher-numbered terms".
     if (term > newest_leader_) {
@@ -271,12 +366,15 @@ class Storm {
     node.reads.clear();
   }
 
-  // A lease says that no later term has a leader, and that all that is committed is known.
+  // A lease says that no later term has a leader, and that all that is committed is known. Two are
+  // never valid at one instant.
   void check_leases() {
+    std::size_t valid = 0;
     for (const auto& [id, node] : nodes_) {
       const auto index = node.raft.lease_read_index(now_);
       if (!index) continue;
       ++leases_seen_;
+      CHECK(++valid == 1);
       CHECK(node.raft.current_term() >= newest_leader_);
       CHECK(*index >= newest_commit_);
     }
@@ -287,7 +385,7 @@ class Storm {
   void heal() {
     loss_percent_ = repeat_percent_ = delay_percent_ = cut_off_ = 0;
     late_ = NodeId(0);
-    for (const NodeId id : options_.voters) {
+    for (const NodeId id : all_) {
       if (!nodes_.contains(id)) restart(id);
     }
     const Instant limit = now_ + 30 * options_.election_timeout;
@@ -306,30 +404,37 @@ class Storm {
       if (!leads) continue;
       final_ = node.raft.propose("final", now_);
       final_term_ = node.raft.current_term();
-      return true;
+      final_leader_ = id;
+      return final_.has_value();  // Not while it hands over.
     }
     return false;
   }
 
+  // All members have what was proposed at the end, and no change of members is half done.
   bool converged() {
-    for (const auto& [id, node] : nodes_) {
-      // A new leader may have taken the place of the one that was asked.
-      if (node.raft.current_term() > final_term_) return !propose_to_leader() && false;
-      if (node.applied.size() < final_->value) return false;
+    const Raft& leader = nodes_.at(final_leader_).raft;
+    // Another may have taken the place of the one that was asked.
+    if (newest_leader_ > final_term_ || leader.role() != Role::leader || !final_) {
+      (void)propose_to_leader();
+      return false;
+    }
+    if (leader.configuration().is_joint()) return false;
+    for (const auto& [id, member] : leader.configuration().members) {
+      if (nodes_.at(id).applied.size() < final_->value) return false;
     }
     return true;
   }
 
   void calm_millisecond() {
     pass(1ms);
-    for (const NodeId id : options_.voters) tick(id);
+    for (const NodeId id : all_) tick(id);
     for (std::size_t count = network_.size(); count > 0; --count) {
       const Packet packet = network_.front();
       network_.erase(network_.begin());
       nodes_.at(packet.to).raft.step(packet.from, packet.message, now_);
       take(packet.to);
     }
-    for (const NodeId id : options_.voters) {
+    for (const NodeId id : all_) {
       while (!nodes_.at(id).writes.empty()) sync(id);
     }
   }
@@ -337,6 +442,8 @@ class Storm {
   SplitMix random_, timeouts_;
   Marks marks_;
   GroupOptions options_;
+  std::vector<NodeId> all_, founders_;
+  std::uint64_t membership_percent_, transfer_percent_;
   std::uint64_t loss_percent_, repeat_percent_, crash_permille_, cut_permille_, delay_percent_,
       sync_percent_, calm_percent_;
   bool cut_spares_what_is_under_way_;
@@ -350,6 +457,7 @@ class Storm {
   std::uint64_t proposals_ = 0;
   std::optional<LogIndex> final_;
   Term final_term_;
+  NodeId final_leader_;
 
   // What an observer with full sight knows.
   std::map<std::pair<LogIndex, Term>, std::pair<Entry, Term>> entries_;
@@ -358,9 +466,12 @@ class Storm {
   LogIndex newest_commit_;
   std::vector<Entry> committed_;
   std::map<NodeId, std::size_t> applied_;
+  std::map<std::pair<Term, NodeId>, std::set<NodeId>> votes_;  // Durable, by term and candidate.
+  std::map<NodeId, LogIndex> judged_;
   std::map<std::pair<NodeId, ReadToken>, PendingRead> pending_reads_;
   std::size_t reads_answered_ = 0;
   std::size_t leases_seen_ = 0;
+  std::size_t elections_judged_ = 0, commits_judged_ = 0, joint_commits_judged_ = 0;
   std::uint64_t digest_ = 0;
 };
 
@@ -369,7 +480,7 @@ constexpr int kSteps = 5000;
 
 TEST(ClusterFuzzTest, FiguresThreesPropertiesHoldInEveryStormAndProgressFollows) {
   std::map<std::string_view, std::uint64_t> reached;
-  std::size_t elections = 0, commands = 0, reads = 0, leases = 0;
+  std::size_t elections = 0, commands = 0, reads = 0, leases = 0, quorums = 0, joint = 0;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE(seed);
     Storm storm(seed, seed % 2 == 0 ? 3 : 5);
@@ -379,18 +490,26 @@ TEST(ClusterFuzzTest, FiguresThreesPropertiesHoldInEveryStormAndProgressFollows)
     commands += storm.commands();
     reads += storm.reads_answered();
     leases += storm.leases_seen();
+    quorums += storm.elections_judged() + storm.commits_judged();
+    joint += storm.joint_commits_judged();
   }
   // The storms were storms.
   EXPECT_GT(elections, 3 * kSeeds);
   EXPECT_GT(commands, 10 * kSeeds);
   EXPECT_GT(reads, kSeeds);
   EXPECT_GT(leases, kSeeds);
+  EXPECT_GT(quorums, 20 * kSeeds);
+  EXPECT_GT(joint, kSeeds / 4);
   for (const char* path :
        {"raft: conflicting suffix truncated", "raft: vote refused, log behind",
         "raft: pre-vote refused, leader alive", "raft: leader stepped down without quorum",
         "raft: read waited for an entry of this term", "raft: read round shared",
         "raft: read lost with leadership", "raft: append rejected, backed up",
-        "raft: older term message answered"}) {
+        "raft: older term message answered", "raft: configuration rolled back",
+        "raft: joint configuration left", "raft: leader outside the configuration hands over",
+        "raft: told that it was removed", "raft: transfer's target caught up",
+        "raft: leadership transfer abandoned", "raft: stale TimeoutNow ignored",
+        "raft: stands for election at the leader's request"}) {
     EXPECT_GT(reached[path], 0u) << path;
   }
 }

@@ -45,7 +45,7 @@ std::vector<Message> one_of_each() {
           RequestVote{Term(1), LogIndex(0), Term(0), false},
           RequestVote{Term(5), LogIndex(9), Term(4), false, true},
           RequestVoteReply{Term(5), true, false},
-          RequestVoteReply{Term(5), false, true, true},
+          RequestVoteReply{Term(5), false, true, LogIndex(9)},
           RequestVoteReply{},
           append_of_two(),
           AppendEntriesReply{Term(7), false, LogIndex(3), Term(2), Round(8)},
