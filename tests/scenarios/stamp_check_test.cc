@@ -10,8 +10,8 @@ namespace {
 class StampCheckTest : public testing::Test {
  protected:
   void apply(std::uint64_t index, std::int64_t ms, kv::Command command = kv::Forget{"t"}) {
-    raft::Entry entry{.term = raft::Term(1), .index = raft::LogIndex(index)};
-    entry.data = kv::encode_command(command);
+    raft::Entry entry{.term = raft::Term(1), .index = raft::LogIndex(index),
+                      .data = kv::encode_command(command)};
     kv::set_stamp(entry.data, {kv::timestamp_of(ms), {}});
     check_.on_applied(GroupId(1), entry, {});
   }

@@ -197,19 +197,21 @@ Result<admin::backup::Summary> restore(const RestoreOptions& options) {
   TRY(made.begin());
   OsRandom random;
   const auto stream = random.stream("restore");
-  storage::Identity identity{.cluster_id = options.cluster_id};
+  storage::Identity identity;
+  identity.cluster_id = options.cluster_id;
   for (const auto& [node, directory] : options.directories) {
     identity.founders[node] = Incarnation(1 + stream->below(UINT64_MAX));
   }
   for (const auto& [node, incarnation] : identity.founders) {
     identity.node_id = node;
     identity.incarnation = incarnation;
-    TRY(in_directory(node, made.temporary(node), [&](Env& env) -> Result<void> {
+    const auto fill = [&](Env& env) -> Result<void> {
       admin::Restore work(env, identity);
       TRY(read_file(options.from, [&](BytesView piece) { return work.put(piece); }));
       TRY(summary, work.finish());
       return {};
-    }));
+    };
+    TRY(in_directory(node, made.temporary(node), fill));
     fmt::print(stderr, "{}: {} is made\n", to_string(node), options.directories.at(node));
   }
   TRY(made.keep());
