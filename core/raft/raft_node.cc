@@ -283,8 +283,8 @@ void RaftNode::notice_leader_change(Group& group) {
   if (lost_leadership) give_up_proposals(group);
 }
 
-// Another leader may commit what was proposed here, or may not: the honest answer is "unknown". What
-// is committed is applied here too, and answered then.
+// Another leader may commit what was proposed here, or may not: the honest answer is "unknown".
+// What is committed is applied here too, and answered then.
 void RaftNode::give_up_proposals(Group& group) {
   auto next = group.proposals.upper_bound(group.core.commit_index());
   while (next != group.proposals.end()) {

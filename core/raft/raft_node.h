@@ -152,17 +152,17 @@ class RaftNode {
   // still the one in force; returns the index of the new one, which is committed. One change at a
   // time. A leader that is no voter any more hands over afterwards. Errors: not_leader, conflict
   // (another configuration is in force), invalid_argument (the change makes no sense: the message
-  // says why), unsupported (a member's version has no joint consensus), unavailable (nothing happened,
-  // and it may work later: a change or a transfer is under way, the leader is new, the learner has
-  // not caught up), timed_out (it may have happened, or may yet happen).
+  // says why), unsupported (a member's version has no joint consensus), unavailable (nothing
+  // happened, and it may work later: a change or a transfer is under way, the leader is new, the
+  // learner has not caught up), timed_out (it may have happened, or may yet happen).
   Result<LogIndex> change_configuration(GroupId group, const ConfigurationChange& change,
                                         LogIndex expected_configuration_index, Deadline deadline);
 
   // Hands the lead to that voter, or to the one whose log is most caught up, and returns who leads
   // then. Meanwhile proposals, reads and confirm_leadership are refused. Errors: not_leader,
-  // invalid_argument (the target is no other voter), unsupported (by its version), unavailable (a transfer is under way, or there
-  // is nobody to lead; or it was given up, and this node goes on leading), timed_out (it may yet
-  // happen).
+  // invalid_argument (the target is no other voter), unsupported (by its version), unavailable (a
+  // transfer is under way, or there is nobody to lead; or it was given up, and this node goes on
+  // leading), timed_out (it may yet happen).
   Result<NodeId> transfer_leadership(GroupId group, std::optional<NodeId> target,
                                      Deadline deadline);
   // From the beginning of a transfer to its end: probes are red.
