@@ -1,11 +1,12 @@
 // Transport: one connection to each peer, shared by all Raft groups and by forwarded requests.
 //
 // Of two nodes the one with the smaller id dials, or the other if it does not in time. Peers are
-// those named at start and those that configurations name while it runs (set_peer). A session begins
-// with a handshake (handshake.h) and is given up when nothing was heard for `idle_timeout`; each
-// side pings when it has nothing else to say. Raft messages are sent if they can be and dropped if
-// they cannot: Raft repeats what matters. What waits to be written waits in lanes (outbox.h): a
-// large message does not hold up a small one.
+// those named at start and those that configurations name while it runs (set_peer). A session
+// begins with a handshake (handshake.h) and is given up when nothing was heard for `idle_timeout`;
+// each side pings when it has nothing else to say. Raft messages are sent if they can be and
+// dropped if they cannot: Raft repeats what matters. What waits to be written waits in lanes
+// (outbox.h), so that a large message does not hold up a small one, whichever of them was there
+// before.
 #pragma once
 
 #include <functional>
