@@ -22,7 +22,13 @@ void CycleWorkload::start() {
 
 bool CycleWorkload::has_stopped() const {
   return std::none_of(clients_.begin(), clients_.end(),
-                      [](const Client& client) { return client.is_busy; });
+                      [this](const Client& client) { return is_busy(client); });
+}
+
+// A process takes its fibers with it, also one that has not had its first turn.
+bool CycleWorkload::is_busy(const Client& client) const {
+  return client.busy_on != nullptr && client.busy_on->is_running() &&
+         client.busy_on->incarnation() == client.busy_in;
 }
 
 // One turn of a client, on whatever node it finds; and the next one later.
@@ -32,7 +38,7 @@ void CycleWorkload::tick(std::size_t number) {
   const auto spread = static_cast<std::uint64_t>(1 + options_.interval.count());
   const Duration pause = options_.interval / 2 + Duration(client.chance->choose(spread));
   world_.at(world_.now() + pause, [this, number] { tick(number); });
-  if (client.is_busy) return;
+  if (is_busy(client)) return;
   const std::size_t node = 1 + client.chance->choose(cluster_.size());
   const bool begun = cluster_.spawn_client(node, [this, number](Env& env, Node& its_node) {
     Client& self = clients_[number];
@@ -41,7 +47,8 @@ void CycleWorkload::tick(std::size_t number) {
       Client& client;
       ~Turn() {
         if (client.is_writing) ++client.unknown;
-        client.is_writing = client.is_busy = false;
+        client.is_writing = false;
+        client.busy_on = nullptr;
       }
     } turn{self};
     if (is_settling_ || !is_set_up_) {
@@ -52,7 +59,9 @@ void CycleWorkload::tick(std::size_t number) {
       permute(env, its_node, self, number);
     }
   });
-  if (begun) client.is_busy = true;
+  if (!begun) return;
+  client.busy_on = &cluster_.machine(node);
+  client.busy_in = client.busy_on->incarnation();
 }
 
 void CycleWorkload::settle() {

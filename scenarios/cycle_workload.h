@@ -46,12 +46,14 @@ class CycleWorkload {
  private:
   struct Client {
     sim::ChoiceStream* chance = nullptr;
-    bool is_busy = false;
+    const sim::Machine* busy_on = nullptr;  // Where it works,
+    std::uint64_t busy_in = 0;              // and in which life of that process.
     bool is_writing = false;       // And does not know yet what comes of it.
     std::uint64_t committed = 0;   // That it knows of.
     std::uint64_t unknown = 0;     // It may yet hear of these.
   };
 
+  bool is_busy(const Client& client) const;
   void tick(std::size_t number);
   void tie(Env& env, Node& node);
   void permute(Env& env, Node& node, Client& client, std::size_t number);

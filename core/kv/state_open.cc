@@ -60,7 +60,9 @@ Result<void> StateStore::Parts::open(Deadline deadline) {
   files_->set_deadline(deadline);
   TRY(mark_file_, MarkFile::open(env_.disk, mark_path(), deadline));
   // The first look recovers what the -wal file has.
-  TRY(main_, SqliteDatabase::open(*files_, {.cache_bytes = options_.cache_bytes / 2}));
+  auto opened = SqliteDatabase::open(*files_, {.cache_bytes = options_.cache_bytes / 2});
+  TRY(check_wal_mark());  // What the file has lost explains whatever else does not fit.
+  TRY(main_, std::move(opened));
   TRY(main_->execute(
       fmt::format("PRAGMA journal_size_limit={};", options_.wal_bytes_limit).c_str()));
   const FiberLock::Hold writing(write_lock_);
@@ -68,7 +70,7 @@ Result<void> StateStore::Parts::open(Deadline deadline) {
   TRY(reader_, SqliteDatabase::open(*files_, {.cache_bytes = options_.cache_bytes / 2}));
   TRY(prepare_statements());
   TRY(load());
-  TRY(check_mark());
+  TRY(check_group_marks());
   files_->set_before_wal_begins([this] { return mark_without_wal(); });
   TRY(checkpointer_,
       SqliteDatabase::open(*files_, {.cache_bytes = 64 * 1024,
@@ -147,30 +149,34 @@ Result<void> StateStore::Parts::load() {
 }
 
 // A state that is before its mark has lost something, and may be mixed of several.
-Result<void> StateStore::Parts::check_mark() {
+Error StateStore::Parts::before_mark(std::string_view what) const {
+  return {ErrorCode::corrupt, fmt::format("{}: {}", mark_path(), what)};
+}
+
+Result<void> StateStore::Parts::check_wal_mark() {
   const DurabilityMark& mark = mark_file_->mark();
-  const auto damaged = [this](std::string_view what) {
-    return Error{ErrorCode::corrupt, fmt::format("{}: {}", mark_path(), what)};
-  };
-  if (mark.wal.frames > 0) {
-    TRY(const bool has_header, has_wal_header(*files_));
-    if (!has_header) {
-      return damaged(fmt::format("{} frames were durable in {}-wal, whose header at offset 0 fails "
-                                 "its checksum", mark.wal.frames, path()));
-    }
-    // Under another salt it was begun anew, for all of it had been copied.
-    const WalExtent found = wal_extent(*files_);
-    if (found.salt == mark.wal.salt && found.frames < mark.wal.frames) {
-      return damaged(fmt::format("{} frames were durable in {}-wal, and {} are whole",
-                                 mark.wal.frames, path(), found.frames));
-    }
+  if (mark.wal.frames == 0) return {};
+  TRY(const bool has_header, has_wal_header(*files_));
+  if (!has_header) {
+    return before_mark(fmt::format("{} frames were durable in {}-wal, whose header at offset 0 "
+                                   "fails its checksum", mark.wal.frames, path()));
   }
-  for (const auto& [id, durable] : mark.groups) {
+  // Under another salt it was begun anew, for all of it had been copied.
+  const WalExtent found = wal_extent(*files_);
+  if (found.salt == mark.wal.salt && found.frames < mark.wal.frames) {
+    return before_mark(fmt::format("{} frames were durable in {}-wal, and {} are whole",
+                                   mark.wal.frames, path(), found.frames));
+  }
+  return {};
+}
+
+Result<void> StateStore::Parts::check_group_marks() {
+  for (const auto& [id, durable] : mark_file_->mark().groups) {
     const auto found = committed_.find(id);
     const DurabilityMark::Group has =
         found == committed_.end() ? DurabilityMark::Group{} : found->second;
     if (has.label.index > durable.label.index || has == durable) continue;
-    return damaged(fmt::format(
+    return before_mark(fmt::format(
         "{} was durable at index {} term {} with digest {:016x}, and {} has it at index {} term {} "
         "with digest {:016x}", to_string(id), durable.label.index.value, durable.label.term.value,
         durable.digest, path(), has.label.index.value, has.label.term.value, has.digest));

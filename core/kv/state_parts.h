@@ -253,7 +253,9 @@ class StateStore::Parts {
  private:
   Result<void> prepare_statements();
   Result<void> load();
-  Result<void> check_mark();
+  Error before_mark(std::string_view what) const;
+  Result<void> check_wal_mark();
+  Result<void> check_group_marks();
 
   template <typename Visit>
   Result<void> walk_slots(std::uint64_t store, std::uint64_t from, std::uint64_t to,

@@ -93,7 +93,8 @@ Result<GroupMessage> read_beat(Reader& reader) {
 
 bool is_heartbeat(const Message& message) {
   if (const auto* append = std::get_if<AppendEntries>(&message)) return append->entries.empty();
-  return std::holds_alternative<AppendEntriesReply>(message);
+  const auto* reply = std::get_if<AppendEntriesReply>(&message);
+  return reply != nullptr && !reply->unknown_kind;
 }
 
 void append_beat(Bytes& out, GroupId group, const Message& message) {

@@ -280,6 +280,7 @@ void RaftNode::notice_leader_change(Group& group) {
   group.seen_transferring = core.is_transferring();
   group.leader_changed.notify_all();
   group.configuration_changed.notify_all();
+  group.cannot_read_on.clear();
   if (lost_leadership) give_up_proposals(group);
 }
 
@@ -343,6 +344,12 @@ void RaftNode::receive(NodeId from, Incarnation incarnation, GroupId group_id,
       transfer->second->answer = *answer;
       transfer->second->answered.notify_all();
     }
+  }
+  const auto* appended = std::get_if<AppendEntriesReply>(&message);
+  if (appended != nullptr && appended->unknown_kind && group.cannot_read_on.insert(from).second) {
+    env_.log.event("raft", fmt::format("{}: {} is of an older version and cannot read on after {}",
+                                       to_string(group_id), to_string(from),
+                                       appended->match_index.value));
   }
   promote_if_caught_up(group, from);
   wake(group);

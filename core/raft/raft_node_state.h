@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "core/base/check.h"
 #include "core/raft/raft_node.h"
@@ -59,6 +60,9 @@ struct RaftNode::Group {
   std::optional<LogIndex> seen_configuration;
   bool seen_committed = false;
   WaitQueue configuration_changed;
+
+  // Members whose version cannot read what comes next in the log, as far as this leader was told.
+  std::set<NodeId> cannot_read_on;
 
   // Snapshots being sent, by follower; each on its sender's stack.
   std::map<NodeId, Transfer*> transfers;

@@ -1,5 +1,5 @@
-// What an operator asks of a group, between whole nodes in a healthy world: members come and go, the
-// lead is handed over.
+// What an operator asks of a group, between whole nodes in a healthy world: members come and go,
+// the lead is handed over.
 #include <gtest/gtest.h>
 
 #include "tests/core/node/world_of_nodes.h"
@@ -23,6 +23,9 @@ class MembershipTest : public testing::Test {
   // Asked of the leader, with the configuration that it has.
   Result<LogIndex> change(const raft::ConfigurationChange& change) {
     const std::size_t leader = nodes_.elect();
+    // A new leader has yet to commit an entry of its term.
+    nodes_.world().run_until([&] { return core(leader).may_change_configuration(); },
+                             nodes_.world().now() + 1s);
     return nodes_.on(leader, [&](Node& node) {
       return node.raft().change_configuration(kGroup, change, core(leader).configuration().index,
                                               soon(leader));
@@ -102,9 +105,10 @@ TEST_F(MembershipTest, ALeaderThatIsRemovedHandsOver) {
 
 TEST_F(MembershipTest, AChangeIsComparedWithTheConfigurationThatTheOperatorSaw) {
   const std::size_t leader = nodes_.elect();
-  ASSERT_TRUE(change(raft::Demote{NodeId(follower())}));
+  const NodeId other(follower());
+  ASSERT_TRUE(change(raft::Demote{other}));
   const auto late = nodes_.on(leader, [&](Node& node) {
-    return node.raft().change_configuration(kGroup, raft::Remove{NodeId(follower())}, LogIndex(0),
+    return node.raft().change_configuration(kGroup, raft::Remove{other}, LogIndex(0),
                                             soon(leader));
   });
   ASSERT_FALSE(late);

@@ -130,6 +130,7 @@ TEST_F(TransactionTest, ATransactionReadsItsOwnWrites) {
 
 TEST_F(TransactionTest, OfTwoThatReadWhatTheOtherWritesOneIsAborted) {
   ASSERT_EQ(write_all(1, "0").kind, kCommitted);
+  read_all(1);  // The leaders know of readers from now on, and n1 of the time.
   // Write skew: each sees both keys, and writes one of them.
   for (const auto& [a, b] : std::vector<std::pair<int, int>>{{0, 1}, {1, 2}, {2, 0}}) {
     const auto committed = nodes_.on(1, [&, a = a, b = b](Node& node) {
@@ -171,6 +172,7 @@ TEST_F(TransactionTest, AKeyThatAppearsInARangeThatWasReadAborts) {
 
 TEST_F(TransactionTest, AnOldVersionIsReadInAGroupThatWasAskedBefore) {
   ASSERT_EQ(write_all(1, "before").kind, kCommitted);
+  read_all(1);
   const auto done = nodes_.on(1, [&](Node& node) {
     Transaction reader(node.coordinator());
     for (const auto& [group, one] : keys_) {

@@ -338,9 +338,9 @@ TEST_F(ConfigurationTest, ANodeWhoseLogHasALaterConfigurationThanTheVoterMayHave
   EXPECT_EQ(raft().role(), Role::pre_candidate);
 }
 
-// Dissertation §4.2.2 and Figure 4.6. n1 took itself out and lost its lead before n2 heard of it: n2
+// Dissertation §4.2.2, Figure 4.6. n1 took itself out and lost its lead before n2 heard of it: n2
 // cannot win against n1's longer log, so n1 stands, with n2's vote alone.
-TEST_F(ConfigurationTest, ANodeThatAnUncommittedConfigurationLeavesOutStandsAndDoesNotCountItself) {
+TEST_F(ConfigurationTest, WhoIsLeftOutByAnUncommittedConfigurationStandsAndCountsOnlyOthers) {
   start(3, {1});
   step(kN2, append_configuration(2, 1, 1, configuration_of({kN2, kN3})));
   timeout();

@@ -1,5 +1,5 @@
-// One test per rule of Figure 2 and property of Figure 3 of the extended Raft paper, named after
-// it. The properties of Figure 3 are about clusters over time: cluster_fuzz_test.cc checks them in
+// One test per rule of Figures 2 and 13 and property of Figure 3 of the extended Raft paper, named
+// after it. The properties of Figure 3 are about clusters over time: cluster_fuzz_test.cc checks them in
 // storms. Here each is shown at the one place where a node has to keep it.
 #include "tests/core/raft/cluster.h"
 #include "tests/core/raft/raft_fixture.h"
@@ -329,6 +329,74 @@ TEST_F(Figure3, StateMachineSafetyAllServersApplyTheSameEntriesInTheSameOrder) {
   ASSERT_EQ(cluster.node(kN1).applied.size(), 4u);
   EXPECT_EQ(cluster.node(kN2).applied, cluster.node(kN1).applied);
   EXPECT_EQ(cluster.node(kN3).applied, cluster.node(kN1).applied);
+}
+
+// --- Figure 13, InstallSnapshot RPC. Chunks have numbers in the place of offsets, and whoever keeps
+// them is the state machine: rules 2, 3 and 5 are its own (core/raft/state_machine.h).
+
+class InstallSnapshotRpc : public RaftTest {
+ protected:
+  InstallSnapshot chunk(std::uint64_t number, bool is_last, std::uint64_t index,
+                        std::uint64_t term) const {
+    return {Term(4),
+            {7, LogIndex(index), Term(term)},
+            configuration_of({kN1, kN2}),
+            {number, is_last, "part"},
+            Round(1)};
+  }
+  ReceivedChunk take_chunk() {
+    CHECK(node_->chunks.size() == 1);
+    const ReceivedChunk received = node_->chunks.front();
+    node_->chunks.clear();
+    return received;
+  }
+  void install(const InstallSnapshot& message) {
+    step(kN2, message);
+    const ReceivedChunk received = take_chunk();
+    const SnapshotId& id = received.message.id;
+    raft().snapshot_installed(received, {id.index, id.term, received.message.configuration});
+    pump();
+  }
+};
+
+TEST_F(InstallSnapshotRpc, Rule1RepliesImmediatelyIfTermIsLessThanCurrentTerm) {
+  start(3, {1}, HardState{Term(5), {}});
+  step(kN2, chunk(0, true, 9, 3));
+  EXPECT_TRUE(node_->chunks.empty());
+  EXPECT_EQ(last_to<InstallSnapshotReply>(kN2).term, Term(5));
+  EXPECT_FALSE(last_to<InstallSnapshotReply>(kN2).installed);
+}
+
+TEST_F(InstallSnapshotRpc, Rule4RepliesAndWaitsForMoreChunksIfDoneIsFalse) {
+  start(3, {1});
+  step(kN2, chunk(0, false, 9, 3));
+  raft().snapshot_staged(take_chunk(), 1);
+  pump();
+  const auto reply = last_to<InstallSnapshotReply>(kN2);
+  EXPECT_EQ(reply.next_chunk, 1u);
+  EXPECT_FALSE(reply.installed);
+  EXPECT_EQ(raft().commit_index(), LogIndex(0));
+}
+
+TEST_F(InstallSnapshotRpc, Rule6RetainsTheEntriesThatFollowAnExistingEntryOfTheSameIndexAndTerm) {
+  start(3, {1, 1, 1});
+  install(chunk(0, true, 2, 1));
+  EXPECT_EQ(raft().last_log_index(), LogIndex(3));
+  EXPECT_TRUE(last_to<InstallSnapshotReply>(kN2).installed);
+}
+
+TEST_F(InstallSnapshotRpc, Rule7DiscardsTheEntireLogOtherwise) {
+  start(3, {1, 2, 2});
+  install(chunk(0, true, 2, 3));
+  EXPECT_EQ(raft().last_log_index(), LogIndex(2));
+  EXPECT_EQ(raft().log_start(), (LogStart{LogIndex(2), Term(3)}));
+}
+
+TEST_F(InstallSnapshotRpc, Rule8LoadsTheSnapshotsClusterConfiguration) {
+  start(3, {1});
+  install(chunk(0, true, 9, 3));
+  EXPECT_EQ(raft().configuration(), configuration_of({kN1, kN2}));
+  EXPECT_EQ(raft().commit_index(), LogIndex(9));
 }
 
 }  // namespace

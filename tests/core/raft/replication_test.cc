@@ -304,6 +304,43 @@ TEST_F(ReplicationTest, AnIdleClusterSendsOneHeartbeatAnIntervalAndWritesNothing
   EXPECT_TRUE(node_->writes.empty());
 }
 
+// --- Entries of a later version.
+
+TEST_F(ReplicationTest, AnEntryOfAnUnknownKindIsRefusedAndNotSkipped) {
+  start(3, {1});
+  AppendEntries append = append_of(2, 1, 1, {2}, 9);
+  append.cut_at_unknown_kind = true;  // There was a third one.
+  step(kN2, append);
+  const auto reply = last_to<AppendEntriesReply>(kN2);
+  EXPECT_TRUE(reply.success);
+  EXPECT_TRUE(reply.unknown_kind);
+  EXPECT_EQ(reply.match_index, LogIndex(2));
+  EXPECT_EQ(raft().commit_index(), LogIndex(2));  // And not what the leader says of the third.
+}
+
+TEST_F(ReplicationTest, AFollowerThatCannotReadOnIsAskedOnceAHeartbeat) {
+  start(3);
+  make_established_leader();
+  acknowledge(kN3);
+  propose("x");
+  sent_.clear();
+  const auto cannot_read_on = [&] {
+    step(kN3, AppendEntriesReply{.term = raft().current_term(), .success = true,
+                                 .match_index = LogIndex(1), .match_term = Term(0),
+                                 .round = last_round_, .needs_snapshot = false,
+                                 .unknown_kind = true});
+  };
+  cannot_read_on();
+  EXPECT_TRUE(sent_to<AppendEntries>(kN3).empty());
+  timeout();
+  EXPECT_TRUE(last_to<AppendEntries>(kN3).entries.empty());
+  acknowledge(kN3, LogIndex(1));
+  EXPECT_EQ(last_to<AppendEntries>(kN3).entries.size(), 1u);
+  sent_.clear();
+  cannot_read_on();
+  EXPECT_TRUE(sent_to<AppendEntries>(kN3).empty());
+}
+
 // --- Progress by itself.
 
 TEST(ProgressTest, ProbingSendsOneAppendWithEntriesUntilItIsAnswered) {
