@@ -103,6 +103,32 @@ void rot(RunContext& context) {
                       .s3_interval = milliseconds(20)});
 }
 
+// A state of many pages, written to its place often.
+void misplaced_pages(RunContext& context) {
+  FaultProfile profile = disks_alone();
+  profile.set(FaultKind::misplaced_block, 1000).set(FaultKind::crash, 300);
+  profile.leader_aim_per_thousand = 300;
+  profile.slot = milliseconds(200);
+  run_storm(context, {.nodes = 3,
+                      .groups = 1,
+                      .profile = profile,
+                      .leases = false,
+                      .probes = false,
+                      .s3_clients = 6,
+                      .s3_interval = milliseconds(5),
+                      .s3_keys_a_bucket = 100,
+                      .s3_value_bytes_most = 600,
+                      .adjust = [](NodeConfig& config) {
+                        config.election_timeout = milliseconds(150);
+                        config.heartbeat_interval = milliseconds(30);
+                        // Compacted often, but with enough left for a node that was away.
+                        config.wal_segment_bytes = 4 << 20;
+                        config.wal_bytes_max = 64 << 20;
+                        config.log_bytes_max = 64 << 10;
+                        config.state_unsaved_bytes_limit = 0;
+                      }});
+}
+
 void wiped_disk(RunContext& context) {
   FaultProfile profile = disks_alone();
   profile.set(FaultKind::wiped_disk, 1000)
@@ -177,6 +203,11 @@ std::vector<Scenario> disk_storms() {
        .must_reach = {"node: refused to start on a harmed disk", "node: damaged state put aside",
                       "raft: lost disk admitted as learner"},
        .run = rot},
+      {.name = "misplaced_pages",
+       .promise = "A page of the state that lies in the place of another is found before anybody "
+                  "relies on it, and the state comes back from the peers.",
+       .must_reach = {"node: damaged state put aside"},
+       .run = misplaced_pages},
       {.name = "wiped_disk",
        .promise = "A node that comes back with an empty disk has no vote before the others have "
                   "admitted it and it has caught up.",

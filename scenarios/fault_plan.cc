@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "cut_clients", "crash",           "crash_all",   "kill",         "stop",        "crash_loop",
     "pause",     "slow_machine",      "slow_disk",   "stuck_disk",   "full_disk",
     "read_error", "write_error",      "sync_error",  "rot",          "misdirected_write",
-    "wiped_disk", "step_wall_clock",  "freeze_clock"};
+    "misplaced_block", "wiped_disk", "step_wall_clock",  "freeze_clock"};
 
 // How many different nodes a kind speaks of; 0: of none or of all.
 std::size_t targets_needed(FaultKind kind) {
@@ -53,6 +53,7 @@ std::size_t nodes_needed(FaultKind kind) {
     case FaultKind::reset_connections: return 2;
     case FaultKind::rot:
     case FaultKind::misdirected_write:
+    case FaultKind::misplaced_block:
     case FaultKind::wiped_disk: return 3;  // One of fewer is no minority.
     default: return 1;
   }

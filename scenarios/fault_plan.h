@@ -55,6 +55,7 @@ enum class FaultKind : std::uint8_t {
   // Harm to what is durable, of at most a minority at a time.
   rot,                // Bits flip, or a sector is lost, in the log, the state or the identity.
   misdirected_write,
+  misplaced_block,    // A page of the state lies in the place of another, too.
   wiped_disk,         // The node comes back with an empty one, under its old name.
   // Clocks.
   step_wall_clock,

@@ -111,6 +111,8 @@ class Nemesis {
   void rot(const FaultAction& action);
   bool rot_in_log(std::size_t node, sim::HarmKind kind);
   void misdirect(const FaultAction& action);
+  void misplace_block(const FaultAction& action);
+  void crash_harmed(std::size_t position, Duration down_for);
   void wipe(std::size_t node);
   bool is_whole(std::size_t node);
   bool is_fragile(std::size_t node);

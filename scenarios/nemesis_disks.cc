@@ -46,6 +46,7 @@ bool Nemesis::begin_on_disks(const FaultAction& action) {
     case FaultKind::sync_error: fail(DiskOperation::sync); return true;
     case FaultKind::rot: rot(action); return true;
     case FaultKind::misdirected_write: misdirect(action); return true;
+    case FaultKind::misplaced_block: misplace_block(action); return true;
     case FaultKind::wiped_disk:
       keep_down(position);
       if (!budget_.may_harm(position)) return true;
@@ -65,7 +66,8 @@ bool Nemesis::end_on_disks(const FaultAction& action) {
     case FaultKind::write_error:
     case FaultKind::sync_error:
     case FaultKind::rot:
-    case FaultKind::misdirected_write: return true;
+    case FaultKind::misdirected_write:
+    case FaultKind::misplaced_block: return true;
     default: return false;
   }
 }
@@ -78,11 +80,23 @@ void Nemesis::rot(const FaultAction& action) {
   const bool is_done = place == "wal/"
                            ? rot_in_log(position, rot_of(action))
                            : node(position).disk().harm(rot_of(action), place).has_value();
-  if (!is_done) return;
+  if (is_done) crash_harmed(position, action.duration);
+}
+
+void Nemesis::misplace_block(const FaultAction& action) {
+  const std::size_t position = action.targets[0];
+  if (!budget_.may_harm(position)) return;
+  constexpr std::size_t kPageBytes = 4096;
+  const auto harm = node(position).disk().misplace_block("state/state.db", kPageBytes);
+  if (harm) crash_harmed(position, action.duration);
+}
+
+// Its next start has to look at what is on the disk.
+void Nemesis::crash_harmed(std::size_t position, Duration down_for) {
   budget_.harmed(position);
   states_[position].may_fail = true;
   if (!is_fragile(position)) node(position).crash();
-  later(action.duration, [this, position] { start_if_free(position); });
+  later(down_for, [this, position] { start_if_free(position); });
 }
 
 // Not in the last batch of the log, nor behind it: rot there looks like a tear, and a node that

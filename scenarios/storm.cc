@@ -54,7 +54,10 @@ Storm::Storm(RunContext& context, StormOptions options)
   s3_options.interval = options_.s3_interval;
   s3_options.only_writes = options_.s3_only_writes || options_.broken_clocks;
   // Many clients need many objects, or the search for an order of theirs has no end.
-  s3_options.keys_a_bucket = std::max<std::size_t>(2, options_.s3_clients);
+  s3_options.keys_a_bucket = options_.s3_keys_a_bucket != 0
+                                 ? options_.s3_keys_a_bucket
+                                 : std::max<std::size_t>(2, options_.s3_clients);
+  s3_options.value_bytes_most = options_.s3_value_bytes_most;
   if (config_.group_count > 1) s3_options.buckets = {"bucket-a", "bucket-b", "bucket-c"};
   s3_ = std::make_unique<S3Workload>(context_.world, s3_options, context_.report);
 

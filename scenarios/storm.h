@@ -52,6 +52,8 @@ struct StormOptions {
   Duration probe_interval = std::chrono::milliseconds(100);
   std::size_t s3_clients = 2;
   Duration s3_interval = std::chrono::milliseconds(60);
+  std::size_t s3_keys_a_bucket = 0;  // 0: as many as clients.
+  std::size_t s3_value_bytes_most = 200;
   bool s3_only_writes = false;
   // Instead of drawing a plan; for properties and for scenarios with a script.
   std::optional<FaultPlan> plan = {};

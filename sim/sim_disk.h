@@ -155,8 +155,11 @@ class SimDisk : private EventTarget {
   // what is at rest of one sector. Nothing if there is no place for it.
   // REQUIRES: flipped_bits, zeroed_sector or unreadable_sector.
   std::optional<DiskHarm> harm(HarmKind kind, const std::string& path_prefix = "");
-  // The same at a place of one's choice: flips the lowest bit of each byte, or takes these bytes.
-  // REQUIRES: as above.
+  // One block of the file also lies in the place of another of its blocks, as if its write had gone
+  // astray and been repeated. Blocks begin at multiples of their size. Nothing if no two differ.
+  std::optional<DiskHarm> misplace_block(const std::string& path, std::size_t block_bytes);
+  // As harm(), at a place of one's choice: flips the lowest bit of each byte, or takes these bytes.
+  // REQUIRES: as harm().
   std::optional<DiskHarm> harm_at(HarmKind kind, const std::string& path, std::uint64_t offset,
                                   std::uint64_t length);
   // What was done to the files that there are or may be again, and was not durably overwritten

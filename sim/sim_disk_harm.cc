@@ -234,6 +234,35 @@ std::optional<DiskHarm> SimDisk::harm(HarmKind kind, const std::string& path_pre
   return std::nullopt;
 }
 
+std::optional<DiskHarm> SimDisk::misplace_block(const std::string& path,
+                                                std::size_t block_bytes) {
+  CHECK(block_bytes > 0);
+  const std::vector<FoundFile> files = files_below(path);
+  const auto found = std::find_if(files.begin(), files.end(),
+                                  [&](const FoundFile& file) { return file.path == path; });
+  if (found == files.end()) return std::nullopt;
+  FileImage& file = *found->image;
+  std::vector<std::uint64_t> blocks;
+  for (const ByteRange& range : file.at_rest()) {
+    std::uint64_t offset = (range.begin + block_bytes - 1) / block_bytes * block_bytes;
+    for (; offset + block_bytes <= range.end; offset += block_bytes) blocks.push_back(offset);
+  }
+  if (blocks.empty()) return std::nullopt;
+  ChoiceStream& chance = choices_for(FileFault::misdirected_write);
+  const std::uint64_t target = blocks[chance.choose(blocks.size())];
+  const auto content = [&](std::uint64_t offset) {
+    return BytesView(file.visible()).substr(offset, block_bytes);
+  };
+  std::erase_if(blocks, [&](std::uint64_t block) { return content(block) == content(target); });
+  if (blocks.empty()) return std::nullopt;
+  file.replace_at_rest(Bytes(content(blocks[chance.choose(blocks.size())])), target);
+  file.note_harm(HarmKind::misdirected_write, {target, target + block_bytes});
+  world_.ledger().injected("disk.misdirected_write");
+  world_.ledger().effective("disk.misdirected_write");
+  note_fault(fmt::format("another block of {} lies at {}", path, target));
+  return DiskHarm{path, HarmKind::misdirected_write, target, block_bytes};
+}
+
 std::optional<DiskHarm> SimDisk::harm_at(HarmKind kind, const std::string& path,
                                          std::uint64_t offset, std::uint64_t length) {
   for (const FoundFile& file : files_below(path)) {

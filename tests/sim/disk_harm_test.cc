@@ -176,6 +176,20 @@ TEST_F(DiskHarmTest, AZeroedSectorIsZerosAndWhatIsZerosAlreadyIsNotHarmed) {
   EXPECT_EQ(count("disk.zeroed_sector").injected, 1u);
 }
 
+TEST_F(DiskHarmTest, AMisplacedBlockLiesInThePlaceOfAnotherOfItsFileToo) {
+  const Bytes a(4096, 'a'), b(4096, 'b');
+  fill({{"state.db", a + b + Bytes(100, 'c')}, {"state.db-wal", Bytes(8192, 'd')}});
+  const auto harm = disk().misplace_block("state.db", 4096);
+  ASSERT_TRUE(harm.has_value());
+  EXPECT_EQ(harm->length, 4096u);
+  EXPECT_EQ(visible("state.db"), (harm->offset == 0 ? b + b : a + a) + Bytes(100, 'c'));
+  EXPECT_EQ(durable("state.db"), visible("state.db"));
+  EXPECT_EQ(disk().harms(), std::vector<DiskHarm>{*harm});
+  EXPECT_TRUE(had_effect("disk.misdirected_write"));
+  EXPECT_EQ(disk().misplace_block("state.db", 4096), std::nullopt) << "no two of them differ";
+  EXPECT_EQ(disk().misplace_block("state", 4096), std::nullopt) << "there is no such file";
+}
+
 TEST_F(DiskHarmTest, AnUnreadableSectorFailsReadsUntilItIsWritten) {
   fill({{"log", std::string(2000, 'x')}});
   ASSERT_TRUE(disk().harm_at(HarmKind::unreadable_sector, "log", 512, 512).has_value());
