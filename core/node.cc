@@ -421,10 +421,28 @@ std::size_t Node::connections() const { return listeners_ ? listeners_->connecti
 void Node::drain(Deadline deadline) {
   coordinator_->begin_drain();
   env_.scheduler.sleep_until(std::min(env_.clock.now() + config_.drain_grace, deadline.at));
+  hand_leadership_over(deadline);
   listeners_->drain(deadline);
   coordinator_->stop();
   raft_->stop();
   transport_->stop();
+}
+
+// Before the listeners close, so that the end of this node costs the cluster no election timeout:
+// what clients ask meanwhile is forwarded to the new leaders.
+void Node::hand_leadership_over(Deadline deadline) {
+  TaskGroup transfers(env_.scheduler);
+  for (const GroupId group : raft_->groups()) {
+    if (raft_->core(group).role() != raft::Role::leader) continue;
+    transfers.spawn("hand over", [this, group, deadline] {
+      const auto leader = raft_->transfer_leadership(group, std::nullopt, deadline);
+      if (leader) SOMETIMES(env_.marks, "node: leadership handed over by a drain");
+      env_.log.event("node", fmt::format("drains: {}: {}", to_string(group),
+                                         leader ? "handed over to " + to_string(*leader)
+                                                : "not handed over: " + leader.error().message));
+    });
+  }
+  (void)transfers.join(deadline);
 }
 
 void Node::on_message(NodeId from, Incarnation incarnation, GroupId group,

@@ -111,8 +111,9 @@ class Node : private raft::TransportHandler {
   // another node), corrupt, io_error, no_space.
   Result<bool> start();
 
-  // An orderly stop, after which nothing runs: probes turn red, listeners take no more, requests in
-  // flight end, groups stop. Suspends at most until the deadline; then what is left is cut off.
+  // An orderly stop, after which nothing runs: probes turn red, the lead of every group is handed
+  // over, listeners take no more, requests in flight end, groups stop. Suspends at most until the
+  // deadline; then what is left is cut off.
   void drain(Deadline deadline);
 
   // Serves one more listener, with this node's limits and metrics. `handler` outlives the node.
@@ -151,6 +152,7 @@ class Node : private raft::TransportHandler {
   Result<bool> found();
   void build_groups();
   Result<void> open_listeners();
+  void hand_leadership_over(Deadline deadline);
 
   Env& env_;
   const NodeConfig config_;

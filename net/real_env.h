@@ -38,6 +38,7 @@ class RealEnv {
     std::string node;            // What the log calls the node: "n1".
     std::string data_directory;  // Created if absent, and locked.
     DiskIo disk_io = DiskIo::automatic;
+    LogFormat log_format = LogFormat::text;
   };
 
   // The node's fibers run in `reactor`, which outlives this object. Logs one line, how the disk is

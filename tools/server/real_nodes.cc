@@ -8,11 +8,12 @@
 namespace keelson::server {
 
 Result<void> RealNodes::add(NodeConfig config, const std::string& data_directory,
-                            DiskIo disk_io) {
+                            DiskIo disk_io, LogFormat log_format) {
   auto running = std::make_unique<RunningNode>();
   TRY(running->real, RealEnv::open(reactor_, {.node = to_string(config.node_id),
                                               .data_directory = data_directory,
-                                              .disk_io = disk_io}));
+                                              .disk_io = disk_io,
+                                              .log_format = log_format}));
   running->config = std::move(config);
   nodes_.push_back(std::move(running));
   return {};

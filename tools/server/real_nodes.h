@@ -15,7 +15,7 @@ class RealNodes {
  public:
   // Errors: those of RealEnv::open.
   Result<void> add(NodeConfig config, const std::string& data_directory,
-                   DiskIo disk_io = DiskIo::automatic);
+                   DiskIo disk_io = DiskIo::automatic, LogFormat log_format = LogFormat::text);
 
   // The environment of the node added at `position`.
   Env& env(std::size_t position) { return nodes_.at(position)->real->env(); }

@@ -48,6 +48,11 @@ Result<std::string> read_text_file(const std::string& path, const std::string& f
   return text.str();
 }
 
+// Editors end a file with one; it is no part of a secret.
+void remove_line_end(std::string& text) {
+  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+}
+
 Result<void> read_peer_files(const ServeOptions& options, NodeConfig& config) {
   const struct {
     const std::string& path;
@@ -64,10 +69,7 @@ Result<void> read_peer_files(const ServeOptions& options, NodeConfig& config) {
     TRY(file.text, read_text_file(file.path, file.flag));
     if (file.text.empty()) return wrong(file.flag, fmt::format("'{}' is empty", file.path));
   }
-  // Editors end a file with an empty line; it is no part of the secret.
-  while (config.peer_secret.ends_with('\n') || config.peer_secret.ends_with('\r')) {
-    config.peer_secret.pop_back();
-  }
+  remove_line_end(config.peer_secret);
   config.peer_plaintext_off_loopback = options.peer_plaintext_off_loopback;
   return {};
 }
@@ -84,6 +86,26 @@ void add_peer_flags(CLI::App& app, ServeOptions& options) {
                  "PEM file: the authorities that may sign peers' certificates");
   app.add_flag("--peer-plaintext-off-loopback", options.peer_plaintext_off_loopback,
                "Speak to peers on other machines although nothing protects what is said");
+}
+
+// Whoever reaches the admin API may change the cluster, so it is on loopback, or asks for a token.
+Result<void> protect_admin(const ServeOptions& options, NodeConfig& config) {
+  constexpr std::size_t kTokenSizeMin = 16;
+  if (!options.admin_token_file.empty()) {
+    TRY(config.admin_token, read_text_file(options.admin_token_file, "--admin-token-file"));
+    remove_line_end(config.admin_token);
+    if (config.admin_token.size() >= kTokenSizeMin) return {};
+    return wrong("--admin-token-file", fmt::format("the token must have {} octets at least: "
+                                                   "openssl rand -hex 32 makes a good one",
+                                                   kTokenSizeMin));
+  }
+  auto parts = split_address(config.admin_listen);
+  if (!parts) return wrong("--admin-listen", parts.error().message);
+  if (is_loopback(*parts) || options.admin_open_off_loopback) return {};
+  return wrong("--admin-listen",
+               fmt::format("{} is not on loopback, and whoever reaches it could change the cluster: "
+                           "give --admin-token-file, or accept that by --admin-open-off-loopback",
+                           config.admin_listen));
 }
 
 void add_size_flags(CLI::App& app, ServeOptions& options) {
@@ -130,6 +152,12 @@ Result<DiskIo> parse_disk_io(const std::string& text) {
   return wrong("--disk-io", fmt::format("'{}' is none of auto, io_uring, threads", text));
 }
 
+Result<LogFormat> parse_log_format(const std::string& text) {
+  if (text == "text") return LogFormat::text;
+  if (text == "json") return LogFormat::json;
+  return wrong("--log-format", fmt::format("'{}' is none of text, json", text));
+}
+
 void add_serve_flags(CLI::App& app, ServeOptions& options) {
   // Expanded before the flags are parsed; here for --help.
   app.add_option_function<std::string>(
@@ -150,6 +178,12 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
   app.add_option("--dynamodb-listen", options.dynamodb_listen)->capture_default_str();
   app.add_option("--sqs-listen", options.sqs_listen)->capture_default_str();
   app.add_option("--admin-listen", options.admin_listen)->capture_default_str();
+  app.add_option("--admin-token-file", options.admin_token_file,
+                 "File with the token that operators must present to the admin API");
+  app.add_flag("--admin-open-off-loopback", options.admin_open_off_loopback,
+               "Let whoever reaches the admin listener from other machines change the cluster");
+  app.add_option("--log-format", options.log_format, "Of the lines on standard error: text, json")
+      ->capture_default_str();
   app.add_option("--metrics-listen", options.metrics_listen, "Prometheus text; off by default");
   app.add_option("--credentials", options.credentials_file,
                  "TOML file of access keys; without it requests need no signature");
@@ -250,6 +284,7 @@ Result<NodeConfig> to_config(const ServeOptions& options) {
     if (!credentials) return wrong("--credentials", credentials.error().message);
     config.credentials = *std::move(credentials);
   }
+  TRY(protect_admin(options, config));
   TRY(validate(config));
   return config;
 }

@@ -5,6 +5,7 @@
 
 #include "core/node.h"
 #include "net/disk_syncs.h"
+#include "net/stderr_log.h"
 
 namespace CLI {
 class App;
@@ -34,6 +35,9 @@ struct ServeOptions {
   std::string region = "us-east-1";
   bool bootstrap = false;
   std::string disk_io = "auto";
+  std::string log_format = "text";
+  std::string admin_token_file;
+  bool admin_open_off_loopback = false;
   std::uint32_t heartbeat_ms = 200;
   std::uint32_t election_timeout_ms = 2000;
   std::uint32_t lease_ms = 0;
@@ -61,6 +65,9 @@ Result<NodeConfig> to_config(const ServeOptions& options);
 
 // "auto", "io_uring" or "threads".
 Result<DiskIo> parse_disk_io(const std::string& text);
+
+// "text" or "json".
+Result<LogFormat> parse_log_format(const std::string& text);
 
 // "n1" or an error that names `flag`.
 Result<NodeId> parse_node_id(const std::string& text, const std::string& flag);

@@ -1,0 +1,155 @@
+// A backup taken from serving nodes, and a new cluster made of it.
+#include <gtest/gtest.h>
+
+#include "admin/restore.h"
+#include "admin/run_node.h"
+#include "scenarios/http_client.h"
+#include "tests/core/node/world_of_nodes.h"
+
+namespace keelson {
+namespace {
+
+using namespace std::chrono_literals;
+
+class BackupTest : public testing::Test {
+ protected:
+  BackupTest() : nodes_(3, 2) {}
+
+  void write(std::size_t number, int from, int to) {
+    for (int i = from; i < to; ++i) {
+      const auto done = nodes_.on(number, [&](Node& node) {
+        kv::Batch batch;
+        batch.mutations = {{.key = "key", .value = Bytes(500, 'x')}};
+        return node.coordinator().execute(
+            "route" + std::to_string(i), std::move(batch),
+            Deadline::in(nodes_.cluster().machine(number).clock(), 5s));
+      });
+      ASSERT_TRUE(done.has_value()) << done.error().message;
+    }
+  }
+
+  // The answer to GET backup, asked of the node that listens there, from `machine`.
+  Bytes take(sim::Machine& machine, const Address& address) {
+    std::optional<scenarios::CallResult> result;
+    machine.spawn("backup", [&](Env& env) {
+      scenarios::HttpClient client(env.network, env.scheduler, address);
+      result = client.call({.method = "GET", .target = "/admin/api/v1/cluster/backup"},
+                           Deadline::in(env.clock, 20s));
+    });
+    CHECK(nodes_.world().run_until([&] { return result.has_value(); },
+                                   nodes_.world().now() + 30s));
+    EXPECT_EQ(result->end, scenarios::CallResult::End::answered) << result->why;
+    EXPECT_EQ(result->response.status, 200);
+    return result->response.body;
+  }
+  Bytes take(std::size_t number) {
+    return take(nodes_.cluster().machine(number),
+                scenarios::Cluster::address(number, scenarios::kAdminPort));
+  }
+  static admin::backup::Summary summary_of(BytesView file) {
+    admin::backup::Reader reader(nullptr);
+    EXPECT_TRUE(reader.put(file).has_value());
+    const auto summary = reader.finish();
+    CHECK(summary.has_value());
+    return *summary;
+  }
+
+  // Runs a restore on a machine of its own; its outcome.
+  Result<admin::backup::Summary> restore(sim::Machine& machine, BytesView file,
+                                         const std::string& cluster_id) {
+    std::optional<Result<admin::backup::Summary>> result;
+    machine.start([&](Env& env) {
+      const auto work = [&]() -> Result<admin::backup::Summary> {
+        admin::Restore one(env, {.cluster_id = cluster_id,
+                                 .node_id = NodeId(9),
+                                 .incarnation = Incarnation(77),
+                                 .founders = {{NodeId(9), Incarnation(77)}}});
+        for (std::size_t at = 0; at < file.size(); at += 1000) TRY(one.put(file.substr(at, 1000)));
+        return one.finish();
+      };
+      result = work();
+    });
+    CHECK(nodes_.world().run_until([&] { return result && !machine.is_running(); },
+                                   nodes_.world().now() + 60s));
+    return *std::move(result);
+  }
+
+  WorldOfNodes nodes_;
+};
+
+TEST_F(BackupTest, ANewClusterBeginsWithTheContentOfTheOldOne) {
+  nodes_.elect(GroupId(0));
+  nodes_.elect(GroupId(1));
+  write(1, 0, 40);
+  // Of whichever node it is taken, it holds all that was acknowledged before.
+  const Bytes file = take(2);
+  const admin::backup::Summary summary = summary_of(file);
+  EXPECT_EQ(summary.header.cluster_id, "scenario");
+  ASSERT_EQ(summary.groups.size(), 2u);
+  for (const auto& content : summary.groups) EXPECT_GT(content.snapshot_bytes, 500u);
+  write(1, 40, 50);
+  EXPECT_NE(summary_of(take(2)).groups[0].content_digest, summary.groups[0].content_digest);
+
+  sim::Machine& machine = nodes_.world().add_machine("n9");
+  const auto restored = restore(machine, file, "another");
+  ASSERT_TRUE(restored.has_value()) << restored.error().message;
+
+  NodeConfig config = scenarios::scenario_config(1, 2);
+  config.cluster_id = "another";
+  config.node_id = NodeId(9);
+  config.bootstrap = false;
+  config.peers = {{NodeId(9), "n9:7000"}};
+  config.raft_listen = "n9:7000";
+  config.s3_listen = "n9:9000";
+  config.dynamodb_listen = "n9:9001";
+  config.sqs_listen = "n9:9002";
+  config.admin_listen = "n9:8080";
+  Node* started = nullptr;
+  machine.start([&](Env& env) {
+    (void)run_node(env, config, {.on_started = [&](Node& node) { started = &node; }});
+  });
+  ASSERT_TRUE(nodes_.world().run_until(
+      [&] {
+        return started != nullptr &&
+               started->raft().core(GroupId(0)).role() == raft::Role::leader &&
+               started->raft().core(GroupId(1)).role() == raft::Role::leader;
+      },
+      nodes_.world().now() + 10s));
+  const admin::backup::Summary again = summary_of(take(machine, "n9:8080"));
+  ASSERT_EQ(again.groups.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(again.groups[i].content_digest, summary.groups[i].content_digest);
+    EXPECT_GE(again.groups[i].group.index, summary.groups[i].group.index);
+  }
+}
+
+TEST_F(BackupTest, ADamagedFileMakesNoNode) {
+  nodes_.elect(GroupId(0));
+  nodes_.elect(GroupId(1));
+  write(1, 0, 5);
+  Bytes file = take(1);
+  file[file.size() - 100] = static_cast<char>(file[file.size() - 100] ^ 1);
+  sim::Machine& machine = nodes_.world().add_machine("n9");
+  const auto restored = restore(machine, file, "another");
+  ASSERT_FALSE(restored.has_value());
+  EXPECT_EQ(restored.error().code, ErrorCode::invalid_argument);
+  std::optional<bool> has_identity;
+  machine.start([&](Env& env) {
+    const auto found = storage::read_identity(env.disk, Deadline::never());
+    has_identity = found.has_value() && found->has_value();
+  });
+  nodes_.run_for(1s);
+  EXPECT_EQ(has_identity, false);
+}
+
+TEST_F(BackupTest, TheNewClusterHasAnotherName) {
+  nodes_.elect(GroupId(0));
+  nodes_.elect(GroupId(1));
+  const Bytes file = take(1);
+  const auto restored = restore(nodes_.world().add_machine("n9"), file, "scenario");
+  ASSERT_FALSE(restored.has_value());
+  EXPECT_NE(restored.error().message.find("needs another name"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace keelson

@@ -1,0 +1,110 @@
+// The operator's API of whole nodes, asked over HTTP: changes of membership, transfers, drains.
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include "scenarios/http_client.h"
+#include "tests/core/node/world_of_nodes.h"
+
+namespace keelson {
+namespace {
+
+using namespace std::chrono_literals;
+
+class OperatorTest : public testing::Test {
+ protected:
+  struct Answer {
+    int status = 0;
+    boost::json::object body;
+  };
+
+  // Asked of that node, from the node itself.
+  Answer ask(std::size_t number, const std::string& method, const std::string& endpoint,
+             const std::string& body = "") {
+    const auto result = nodes_.on(number, [&](Node&) {
+      sim::Machine& machine = nodes_.cluster().machine(number);
+      scenarios::HttpClient client(
+          machine.network(), machine.scheduler(),
+          scenarios::Cluster::address(number, scenarios::kAdminPort));
+      scenarios::HttpRequest request{.method = method,
+                                     .target = "/admin/api/v1/cluster/" + endpoint};
+      if (method == "POST") request.headers.push_back({"Content-Type", "application/json"});
+      request.body = body;
+      return client.call(request, Deadline::in(machine.clock(), 10s));
+    });
+    EXPECT_EQ(result.end, scenarios::CallResult::End::answered) << result.why;
+    Answer answer{.status = result.response.status, .body = {}};
+    answer.body = boost::json::parse(result.response.body).as_object();
+    return answer;
+  }
+  std::uint64_t configuration_index(std::size_t number) {
+    return ask(number, "GET", "groups/g0").body.at("configuration_index").to_number<std::uint64_t>();
+  }
+  std::size_t follower() { return nodes_.leader() == 1 ? 2 : 1; }
+  static std::string name(std::size_t number) { return "n" + std::to_string(number); }
+
+  WorldOfNodes nodes_;
+};
+
+TEST_F(OperatorTest, AFollowerForwardsATransferAndTheTargetLeads) {
+  const std::size_t leader = nodes_.elect();
+  const std::size_t target = follower();
+  const Answer answer = ask(6 - leader - target, "POST", "groups/g0/transfer",
+                            R"({"target":")" + name(target) + "\"}");
+  EXPECT_EQ(answer.status, 200) << boost::json::serialize(answer.body);
+  EXPECT_EQ(answer.body.at("leader_id"), name(target));
+  EXPECT_EQ(nodes_.elect(), target);
+}
+
+TEST_F(OperatorTest, AChangeIsMadeOnceAndOnlyFromTheConfigurationThatWasSeen) {
+  nodes_.elect();
+  nodes_.run_for(1s);
+  const std::size_t asked = follower();
+  const std::uint64_t seen = configuration_index(asked);
+  const std::size_t victim = 6 - nodes_.leader() - asked;
+  const auto body = [&](std::uint64_t index) {
+    return R"({"node":")" + name(victim) + R"(","configuration_index":)" + std::to_string(index) +
+           "}";
+  };
+  EXPECT_EQ(ask(asked, "POST", "groups/g0/demote", body(seen + 1000)).status, 409);
+  const Answer demoted = ask(asked, "POST", "groups/g0/demote", body(seen));
+  EXPECT_EQ(demoted.status, 200) << boost::json::serialize(demoted.body);
+  EXPECT_GT(demoted.body.at("configuration_index").to_number<std::uint64_t>(), seen);
+  EXPECT_EQ(ask(asked, "POST", "groups/g0/demote", body(seen)).status, 409);
+  std::string role;
+  const Answer group = ask(asked, "GET", "groups/g0");
+  for (const auto& member : group.body.at("members").as_array()) {
+    if (member.at("id") == name(victim)) role = member.at("role").as_string();
+  }
+  EXPECT_EQ(role, "learner");
+}
+
+TEST_F(OperatorTest, WithoutAQuorumTheGroupIsNotDescribed) {
+  const std::size_t leader = nodes_.elect();
+  nodes_.world().network().isolate(nodes_.cluster().machine(leader));
+  EXPECT_EQ(ask(leader, "GET", "groups/g0").status, 503);
+}
+
+TEST_F(OperatorTest, ADrainedLeaderHasHandedOverBeforeItEnds) {
+  const std::size_t leader = nodes_.elect();
+  const std::size_t other = follower();
+  const auto term = [&] {
+    return nodes_.cluster().node(other)->raft().core(GroupId(0)).current_term();
+  };
+  const raft::Term before = term();
+  EXPECT_EQ(ask(leader, "POST", "drain", "{}").status, 202);
+  // Somebody else leads while the drained node is still there, in the term after.
+  EXPECT_TRUE(nodes_.world().run_until(
+      [&] {
+        const auto now = nodes_.cluster().node(other)->raft().core(GroupId(0)).leader();
+        return now.has_value() && *now != NodeId(leader);
+      },
+      nodes_.world().now() + 2s));
+  EXPECT_TRUE(nodes_.cluster().machine(leader).is_running());
+  EXPECT_EQ(term(), before.next());
+  EXPECT_TRUE(nodes_.world().run_until(
+      [&] { return !nodes_.cluster().machine(leader).is_running(); }, nodes_.world().now() + 5s));
+}
+
+}  // namespace
+}  // namespace keelson
