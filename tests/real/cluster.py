@@ -46,6 +46,8 @@ class Node:
         self.name = name
         self.addresses = addresses  # Listener -> host:port, "raft" among them.
         self.prefix = list(prefix)  # What the command line begins with: entering a namespace.
+        self.peers = None           # The nodes that --peers names; None: all of the cluster's.
+        self.bootstraps = True
         self.process = None
 
     def __repr__(self):
@@ -66,12 +68,13 @@ class Node:
 class Cluster:
     """The servers of one test. `children` ends them; their data is told apart by `name`."""
 
-    def __init__(self, children, binary, nodes=None, arguments=(), name="data"):
+    def __init__(self, children, binary, nodes=None, arguments=(), name="data", cluster_id="real"):
         self.children = children
         self.binary = binary
         self.nodes = nodes or loopback_nodes(3)
         self.arguments = list(arguments)
         self.name = name
+        self.cluster_id = cluster_id
 
     def start(self):
         for node in self.nodes:
@@ -91,9 +94,10 @@ class Cluster:
 
     def start_node(self, node, log_name=None):
         """Always with the same command line: --bootstrap founds no second cluster."""
-        peers = ",".join(f"{each.name}={each.addresses['raft']}" for each in self.nodes)
+        peers = ",".join(f"{each.name}={each.addresses['raft']}" for each in node.peers or self.nodes)
         command = [
-            self.binary, "serve", "--node-id", node.name, "--cluster-id", "real", "--bootstrap",
+            self.binary, "serve", "--node-id", node.name, "--cluster-id", self.cluster_id,
+            *(["--bootstrap"] if node.bootstraps else []),
             "--data-dir", self.data_directory(node),
             "--peers", peers, "--raft-listen", node.addresses["raft"],
             "--election-timeout-ms", str(ELECTION_MS), "--heartbeat-ms", str(HEARTBEAT_MS),
