@@ -33,8 +33,9 @@ class BackupTest : public testing::Test {
     std::optional<scenarios::CallResult> result;
     machine.spawn("backup", [&](Env& env) {
       scenarios::HttpClient client(env.network, env.scheduler, address);
-      result = client.call({.method = "GET", .target = "/admin/api/v1/cluster/backup"},
-                           Deadline::in(env.clock, 20s));
+      scenarios::HttpRequest request;
+      request.target = "/admin/api/v1/cluster/backup";
+      result = client.call(request, Deadline::in(env.clock, 20s));
     });
     CHECK(nodes_.world().run_until([&] { return result.has_value(); },
                                    nodes_.world().now() + 30s));

@@ -21,17 +21,19 @@ class OperatorTest : public testing::Test {
   // Asked of that node, from the node itself.
   Answer ask(std::size_t number, const std::string& method, const std::string& endpoint,
              const std::string& body = "") {
-    const auto result = nodes_.on(number, [&](Node&) {
-      sim::Machine& machine = nodes_.cluster().machine(number);
-      scenarios::HttpClient client(
-          machine.network(), machine.scheduler(),
-          scenarios::Cluster::address(number, scenarios::kAdminPort));
-      scenarios::HttpRequest request{.method = method,
-                                     .target = "/admin/api/v1/cluster/" + endpoint};
+    std::optional<scenarios::CallResult> asked;
+    nodes_.cluster().machine(number).spawn("operator", [&](Env& env) {
+      scenarios::HttpClient client(env.network, env.scheduler,
+                                   scenarios::Cluster::address(number, scenarios::kAdminPort));
+      scenarios::HttpRequest request;
+      request.method = method;
+      request.target = "/admin/api/v1/cluster/" + endpoint;
       if (method == "POST") request.headers.push_back({"Content-Type", "application/json"});
       request.body = body;
-      return client.call(request, Deadline::in(machine.clock(), 10s));
+      asked = client.call(request, Deadline::in(env.clock, 10s));
     });
+    CHECK(nodes_.world().run_until([&] { return asked.has_value(); }, nodes_.world().now() + 60s));
+    const scenarios::CallResult& result = *asked;
     EXPECT_EQ(result.end, scenarios::CallResult::End::answered) << result.why;
     Answer answer{.status = result.response.status, .body = {}};
     answer.body = boost::json::parse(result.response.body).as_object();
@@ -52,7 +54,7 @@ TEST_F(OperatorTest, AFollowerForwardsATransferAndTheTargetLeads) {
   const Answer answer = ask(6 - leader - target, "POST", "groups/g0/transfer",
                             R"({"target":")" + name(target) + "\"}");
   EXPECT_EQ(answer.status, 200) << boost::json::serialize(answer.body);
-  EXPECT_EQ(answer.body.at("leader_id"), name(target));
+  EXPECT_EQ(answer.body.at("leader_id").as_string(), name(target));
   EXPECT_EQ(nodes_.elect(), target);
 }
 
@@ -74,7 +76,7 @@ TEST_F(OperatorTest, AChangeIsMadeOnceAndOnlyFromTheConfigurationThatWasSeen) {
   std::string role;
   const Answer group = ask(asked, "GET", "groups/g0");
   for (const auto& member : group.body.at("members").as_array()) {
-    if (member.at("id") == name(victim)) role = member.at("role").as_string();
+    if (member.at("id").as_string() == name(victim)) role = member.at("role").as_string();
   }
   EXPECT_EQ(role, "learner");
 }
