@@ -127,8 +127,8 @@ void Checker::look_at_reads(Id id) {
         });
     if (!is_consistent) {
       found(Anomaly::internal,
-            fmt::format("T{} read {} [{}], which does not fit what it read and appended itself.", id,
-                        step.key, fmt::join(step.list, " ")),
+            fmt::format("T{} read {} [{}], which does not fit what it read and appended itself.",
+                        id, step.key, fmt::join(step.list, " ")),
             {id});
       continue;
     }

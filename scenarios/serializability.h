@@ -26,13 +26,13 @@ enum class Anomaly : std::uint8_t {
   unwritten_read,       // A value that nobody had appended.
   aborted_read,         // G1a: a value of an aborted transaction.
   intermediate_read,    // G1b: an append of a transaction without its later ones to the same list.
-  internal,             // A transaction did not see its own appends, or read two versions of a list.
+  internal,             // A transaction missed its own appends, or read two versions of a list.
   duplicate_append,     // A value twice in one list.
   incompatible_orders,  // Two lists of one key, neither of which is the beginning of the other; or
                         // one that has the appends of a transaction in another order than it.
   // Circles, the gravest first. Those before `stale_read` leave time out of account.
   dirty_write,          // G0: appends alone.
-  circular_information, // G1c: appends, and reads of them.
+  circular_information,  // G1c: appends, and reads of them.
   lost_update,          // G-single: both read the same list, and both appended to it.
   read_skew,            // G-single: one read is older than something else that its reader saw.
   write_skew,           // G2: several reads are.
