@@ -66,8 +66,8 @@ void rolling_restart(RunContext& context) {
   run_storm(context, {.profile = profile});
 }
 
-// A rolling upgrade, and one that is taken back, while members change and leadership is handed over:
-// what an old node could not read is not sent to it.
+// A rolling upgrade, and one that is taken back, while members change and leadership is handed
+// over: what an old node could not read is not sent to it.
 void mixed_version(RunContext& context) {
   FaultProfile profile;
   profile.none()

@@ -89,7 +89,8 @@ Node* Operator::leader_of(GroupId group) const {
 void Operator::transfer(Node& leader, GroupId group) {
   std::optional<NodeId> target;
   const auto voters = members_where(leader.raft().core(group).configuration(), true);
-  if (chance_.chance(500'000)) target = pick(chance_, voters);
+  const bool is_targeted = chance_.chance(500'000);
+  if (is_targeted) target = pick(chance_, voters);
   world_.trace().note(fmt::format("operator: {} hands {} to {}",
                                   to_string(leader.config().node_id), to_string(group),
                                   target ? to_string(*target) : "whoever is most caught up"));

@@ -47,8 +47,8 @@ class ProbeClaim {
   void told_to_stop(NodeId node, sim::TrueTime now) { told_to_stop_.try_emplace(node, now); }
   void started_again(NodeId node) { told_to_stop_.erase(node); }
 
-  // `node` was asked to hand its leadership over, and has not yet said how that ended: no probe that
-  // starts meanwhile may be answered 200 before it has. One at a time of each node counts.
+  // `node` was asked to hand its leadership over, and has not yet said how that ended: no probe
+  // that starts meanwhile may be answered 200 before it has. One at a time of each node counts.
   void handing_over(NodeId node, sim::TrueTime now) { handing_over_.try_emplace(node, now); }
   void handed_over(NodeId node) { handing_over_.erase(node); }
 
@@ -60,7 +60,8 @@ class ProbeClaim {
 
   // A sentence if `probe` breaks the claim: it was answered 200 although the node never led by its
   // end, or although another node had led a higher term since before its start; or it had been told
-  // to stop, or was handing its leadership over; or it had not committed an entry of a term that it led meanwhile.
+  // to stop, or was handing its leadership over; or it had not committed an entry of a term that it
+  // led meanwhile.
   std::optional<std::string> judge(const ProbeObservation& probe);
 
   // Who was last seen to become leader with the highest term; the nemesis aims by it.

@@ -29,7 +29,9 @@ std::optional<Stamp> Timestamps::stamp(GroupId group, Timestamp at_least) {
   const auto reader = last_reader_.find(group);
   const bool has_readers = reader != last_reader_.end() &&
                            env_.clock.now() - reader->second < options_.kept_after_reader;
-  return Stamp{.at = *at, .safe_point = has_readers ? *at - options_.kept : *at};
+  const Stamp stamp{.at = *at, .safe_point = has_readers ? *at - options_.kept : *at};
+  CHECK(stamp.safe_point <= stamp.at);
+  return stamp;
 }
 
 Result<void> Timestamps::prepare(GroupId group, Timestamp at_least, Deadline deadline) {

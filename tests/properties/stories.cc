@@ -238,7 +238,8 @@ const std::vector<FaultKind>& kinds_by_simplicity() {
       partition,   cut_sends,    cut_receives, cut_one_way,    reset_connections, bridge,
       ring,        swizzle,      clog,       hold_and_release, crash_all,    crash_loop,
       slow_machine, slow_disk,   stuck_disk, step_wall_clock,  freeze_clock, full_disk,
-      read_error,  write_error,  sync_error, rot,              misdirected_write, wiped_disk};
+      read_error,  write_error,  sync_error, rot,              misdirected_write, misplaced_block,
+      wiped_disk};
   return kinds;
 }
 

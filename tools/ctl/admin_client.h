@@ -35,8 +35,8 @@ class AdminClient {
   Result<AdminAnswer> get(const std::string& endpoint);
   Result<AdminAnswer> post(const std::string& endpoint, const std::string& body);
 
-  // Gives a 200's body to `take` piece by piece; that of another status is in the answer. Errors: as
-  // above, and what `take` returns; connection_lost when the body did not come to its end.
+  // Gives a 200's body to `take` piece by piece; that of another status is in the answer. Errors:
+  // as above, and what `take` returns; connection_lost when the body did not come to its end.
   Result<AdminAnswer> get_large(const std::string& endpoint,
                                 const std::function<Result<void>(BytesView)>& take);
 

@@ -165,7 +165,8 @@ class NewDirectories {
         std::error_code code;
         if (!files::exists(path, code)) continue;
         return Error{ErrorCode::invalid_argument,
-                     fmt::format("{} is there already: remove it, or name another directory", path)};
+                     fmt::format("{} is there already: remove it, or name another directory",
+                                 path)};
       }
     }
     is_begun_ = true;
@@ -264,7 +265,8 @@ int restore_backup(const RestoreOptions& options) {
   const auto summary = restore(options);
   if (!summary) return fail("restore", summary.error());
   print_summary(*summary, options.from, options.json);
-  fmt::print(stderr, "start each node with --cluster-id {} --groups {}; --bootstrap is not needed\n",
+  fmt::print(stderr,
+             "start each node with --cluster-id {} --groups {}; --bootstrap is not needed\n",
              options.cluster_id, summary->groups.size());
   return kDone;
 }

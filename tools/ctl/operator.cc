@@ -99,7 +99,8 @@ int Operator::members() {
     fmt::print("{}: leader {}, term {}, configuration {}{}\n", group->id,
                none_as_dash(group->leader), group->term, group->configuration_index,
                group->is_joint ? ", a change is under way" : "");
-    std::vector<std::vector<std::string>> rows{{"", "NODE", "ROLE", "BEHIND", "ADDRESS", "DIRECTORY"}};
+    std::vector<std::vector<std::string>> rows{
+        {"", "NODE", "ROLE", "BEHIND", "ADDRESS", "DIRECTORY"}};
     for (const MemberView& member : group->members) {
       const std::uint64_t match =
           member.id == group->leader ? group->last_log_index : member.match_index;
@@ -121,8 +122,8 @@ int Operator::change(const ChangeOptions& change) {
   });
 }
 
-// Asks until it is done, refused, or there is no time. Asking again does no harm: a configuration is
-// changed only from the one that was seen, so what has happened already is seen the next time.
+// Asks until it is done, refused, or there is no time. Asking again does no harm: a configuration
+// is changed only from the one that was seen, so what has happened already is seen the next time.
 int Operator::change_group(const std::string& group, const ChangeOptions& change) {
   const std::string what = fmt::format("{} {}", group, change.verb);
   bool may_have_happened = false;
@@ -139,7 +140,9 @@ int Operator::change_group(const std::string& group, const ChangeOptions& change
       return kDone;
     }
     std::string why = view ? "" : view.error().message;
-    if (!view && view.error().code == ErrorCode::invalid_argument) return explain(what, view.error());
+    if (!view && view.error().code == ErrorCode::invalid_argument) {
+      return explain(what, view.error());
+    }
     if (view) {
       const std::uint64_t index = change.expected_index.value_or(view->configuration_index);
       const auto answer = client_.post(fmt::format("cluster/groups/{}/{}", group, change.verb),
@@ -154,8 +157,8 @@ int Operator::change_group(const std::string& group, const ChangeOptions& change
       why = answer ? text_field(answer->body, "message") : answer.error().message;
     }
     if (!has_time()) {
-      fmt::print(stderr, "keelsonctl: {}: not within {} s: {}; look at `keelsonctl members`\n", what,
-                 options_.timeout_seconds, why);
+      fmt::print(stderr, "keelsonctl: {}: not within {} s: {}; look at `keelsonctl members`\n",
+                 what, options_.timeout_seconds, why);
       return may_have_happened ? kUnknown : kUnreachable;
     }
     progress(fmt::format("{}: waits: {}", what, why));

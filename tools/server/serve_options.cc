@@ -103,7 +103,8 @@ Result<void> protect_admin(const ServeOptions& options, NodeConfig& config) {
   if (!parts) return wrong("--admin-listen", parts.error().message);
   if (is_loopback(*parts) || options.admin_open_off_loopback) return {};
   return wrong("--admin-listen",
-               fmt::format("{} is not on loopback, and whoever reaches it could change the cluster: "
+               fmt::format("{} is not on loopback, and whoever reaches it could change the "
+                           "cluster: "
                            "give --admin-token-file, or accept that by --admin-open-off-loopback",
                            config.admin_listen));
 }

@@ -154,7 +154,7 @@ inline raft::Entry entry_of(std::uint64_t seed, std::uint64_t index) {
   if (kind == 1) {
     entry.kind = raft::EntryKind::configuration;
     raft::Configuration configuration;
-    configuration.members[NodeId(1 + numbers.below(5))] = {.incarnation = Incarnation(index), .address = {}};
+    configuration.members[NodeId(1 + numbers.below(5))].incarnation = Incarnation(index);
     entry.data = raft::encode(configuration);
     return entry;
   }

@@ -40,7 +40,8 @@ class OperatorTest : public testing::Test {
     return answer;
   }
   std::uint64_t configuration_index(std::size_t number) {
-    return ask(number, "GET", "groups/g0").body.at("configuration_index").to_number<std::uint64_t>();
+    const Answer answer = ask(number, "GET", "groups/g0");
+    return answer.body.at("configuration_index").to_number<std::uint64_t>();
   }
   std::size_t follower() { return nodes_.leader() == 1 ? 2 : 1; }
   static std::string name(std::size_t number) { return "n" + std::to_string(number); }

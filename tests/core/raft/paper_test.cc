@@ -1,6 +1,6 @@
 // One test per rule of Figures 2 and 13 and property of Figure 3 of the extended Raft paper, named
-// after it. The properties of Figure 3 are about clusters over time: cluster_fuzz_test.cc checks them in
-// storms. Here each is shown at the one place where a node has to keep it.
+// after it. The properties of Figure 3 are about clusters over time: cluster_fuzz_test.cc checks
+// them in storms. Here each is shown at the one place where a node has to keep it.
 #include "tests/core/raft/cluster.h"
 #include "tests/core/raft/raft_fixture.h"
 
@@ -331,8 +331,8 @@ TEST_F(Figure3, StateMachineSafetyAllServersApplyTheSameEntriesInTheSameOrder) {
   EXPECT_EQ(cluster.node(kN3).applied, cluster.node(kN1).applied);
 }
 
-// --- Figure 13, InstallSnapshot RPC. Chunks have numbers in the place of offsets, and whoever keeps
-// them is the state machine: rules 2, 3 and 5 are its own (core/raft/state_machine.h).
+// --- Figure 13, InstallSnapshot RPC. Chunks have numbers in the place of offsets, and whoever
+// keeps them is the state machine: rules 2, 3 and 5 are its own (core/raft/state_machine.h).
 
 class InstallSnapshotRpc : public RaftTest {
  protected:
