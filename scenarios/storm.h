@@ -83,6 +83,9 @@ class Storm : public ApplyObserver {
   void stop_orderly();
   void check();
 
+  // Whether the nodes of the core have applied the same entries in every group.
+  bool core_has_converged();
+
   Cluster& cluster() { return *cluster_; }
   Nemesis& nemesis() { return *nemesis_; }
   RunContext& context() { return context_; }
@@ -107,7 +110,6 @@ class Storm : public ApplyObserver {
   bool is_whole(std::size_t node);
   bool is_admitted(std::size_t node);
   void demand_undisturbed_leader();
-  bool core_has_converged();
   void compare_contents();
   bool core_serves(Env& env);
   void watch_for_leaders();
