@@ -130,10 +130,9 @@ class Cluster {
     say(id, fmt::format("has forgotten its log up to {}/{}", label.index.value, label.term.value));
   }
 
-  // What is sent from `from` to `to` from now on waits until it is released, and arrives then.
+  // The next message from `from` to `to` waits until it is released, and arrives then.
   void hold(NodeId from, NodeId to) { held_links_.insert({from, to}); }
   void release(NodeId from, NodeId to) {
-    held_links_.erase({from, to});
     std::vector<Packet> kept;
     for (Packet& packet : held_packets_) {
       if (packet.from == from && packet.to == to) {
@@ -266,7 +265,7 @@ class Cluster {
 
   void send(NodeId from, std::vector<Outgoing> messages) {
     for (Outgoing& outgoing : messages) {
-      if (held_links_.contains({from, outgoing.to})) {
+      if (held_links_.erase({from, outgoing.to}) > 0) {
         say(from, fmt::format("> {} waits: {}", to_string(outgoing.to),
                               describe(outgoing.message)));
         held_packets_.push_back({from, outgoing.to, std::move(outgoing.message)});

@@ -127,6 +127,18 @@ TEST_F(ConfigurationTest, ALatestUncommittedOneIsFoundInTheLogAfterARestart) {
   EXPECT_EQ(raft().configuration().members, three_with_learner().members);
 }
 
+TEST_F(ConfigurationTest, OneThatIsInTheLogBehindASnapshotStaysInForceWhenThatIsInstalled) {
+  start(3, {1, 1});
+  step(kN2, append_configuration(2, 2, 1, three_with_learner()));
+  const SnapshotId id{7, LogIndex(2), Term(1)};
+  const Configuration founders = configuration_of(voters_up_to(3));
+  step(kN2, InstallSnapshot{Term(2), id, founders, {0, true, "all"}, Round(1)});
+  ASSERT_EQ(node_->chunks.size(), 1u);
+  raft().snapshot_installed(node_->chunks.front(), {id.index, id.term, founders});
+  EXPECT_EQ(raft().configuration().members, three_with_learner().members);
+  EXPECT_EQ(raft().committed_configuration(), founders);
+}
+
 // --- Joint consensus. n3 leaves for n4 in one change.
 
 class JointTest : public ConfigurationTest {

@@ -331,8 +331,8 @@ TEST_F(Figure3, StateMachineSafetyAllServersApplyTheSameEntriesInTheSameOrder) {
   EXPECT_EQ(cluster.node(kN3).applied, cluster.node(kN1).applied);
 }
 
-// --- Figure 13, InstallSnapshot RPC. Chunks have numbers in the place of offsets, and whoever
-// keeps them is the state machine: rules 2, 3 and 5 are its own (core/raft/state_machine.h).
+// --- Figure 13, InstallSnapshot RPC. Chunks have numbers in the place of offsets, and the state
+// machine keeps them: rules 2, 3 and 5 are its own (core/raft/state_machine.h).
 
 class InstallSnapshotRpc : public RaftTest {
  protected:
