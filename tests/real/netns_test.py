@@ -28,7 +28,9 @@ class CutOffLeader(RealTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.fabric = Fabric(cls.children, 3)
-        cls.cluster = Cluster(cls.children, cls.binary, cls.fabric.nodes)
+        # The namespaces are nobody's but this test's.
+        cls.cluster = Cluster(cls.children, cls.binary, cls.fabric.nodes,
+                              arguments=("--admin-open-off-loopback",))
         cls.cluster.start()
         cls.cluster.wait_settled()
         cls.cluster.create_bucket(BUCKET)

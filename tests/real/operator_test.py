@@ -68,7 +68,7 @@ class Operator(RealTest):
             (n for n in self.cluster.nodes if n is not asked and n.probe_leader().status == 200),
             None) or (asked if asked.probe_leader().status == 200 else None), 30)
         # The step goes through another node, so that it is not killed with its listener.
-        through = asked if asked is not leader else self.cluster.others(leader)[-1]
+        through = asked if asked is not leader else self.cluster.others(leader)[0]
         command = [self.ctl_binary, "--admin", f"http://{through.addresses['admin']}",
                    "--timeout", "120", *arguments]
         step = subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True,
