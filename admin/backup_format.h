@@ -1,8 +1,8 @@
 // The file of a backup: the state of every group of one node at one moment.
 //
 //   file      = header (group data* group_end)* end           integers little-endian
-//   frame     = size:u32 kind:u8 body checksum:u64             `size` counts the body; at most 16
-//   MiB header    (kind 1) = "keelson backup\n" version:u32 wall_ms:u64 groups:u32 cluster_id
+//   frame     = size:u32 kind:u8 body checksum:u64    `size` counts the body; at most 16 MiB
+//   header    (kind 1) = "keelson backup\n" version:u32 wall_ms:u64 groups:u32 cluster_id
 //   group     (kind 2) = group:u64 index:u64 term:u64          in the order of ids
 //   data      (kind 3) = a piece of the group's snapshot (core/kv/snapshot_format.h)
 //   group_end (kind 4) = snapshot_bytes:u64 content_digest:u64     core/kv/snapshot_content.h

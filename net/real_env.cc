@@ -34,8 +34,8 @@ Result<std::unique_ptr<RealEnv>> RealEnv::open(Reactor& reactor, const Options& 
 
 RealEnv::RealEnv(Reactor& reactor, const Options& options)
     : reactor_(reactor), scheduler_(reactor.clock(), stacks_), network_(reactor, scheduler_),
-      log_(reactor.clock(), options.node, options.log_format), process_(log_),
-      stop_requested_(scheduler_) {
+      log_(reactor.clock(), options.node, options.log_format),
+      process_(log_), stop_requested_(scheduler_) {
   reactor_.add(scheduler_);
 }
 
