@@ -29,21 +29,6 @@ CommandResult result_of(const Record& record) {
 
 }  // namespace
 
-Bytes encode(const GroupClock& clock) {
-  Bytes bytes;
-  append_u64(bytes, clock.last.value);
-  append_u64(bytes, clock.safe_point.value);
-  append_u64(bytes, clock.ceiling.value);
-  return bytes;
-}
-
-Result<GroupClock> decode_clock(BytesView bytes) {
-  if (bytes.size() != 24) return Error{ErrorCode::corrupt, "a group's clock"};
-  return GroupClock{.last = Timestamp(read_u64(bytes)),
-                    .safe_point = Timestamp(read_u64(bytes.substr(8))),
-                    .ceiling = Timestamp(read_u64(bytes.substr(16)))};
-}
-
 bool GroupMachine::take_stamp(const StampedCommand& stamped) {
   if (std::holds_alternative<RaiseCeiling>(stamped.command)) return true;
   const Stamp& stamp = stamped.stamp;

@@ -16,18 +16,6 @@
 
 namespace keelson::kv {
 
-// Replicated of a group besides its rows: the row kClockRow, and what can be made from the rows.
-struct GroupClock {
-  Timestamp last;        // Of the newest command.
-  Timestamp safe_point;  // Nobody reads before it; never goes back.
-  Timestamp ceiling;     // Of the default group: see core/kv/hlc.h.
-
-  bool operator==(const GroupClock&) const = default;
-};
-Bytes encode(const GroupClock& clock);
-// Errors: corrupt.
-Result<GroupClock> decode_clock(BytesView bytes);
-
 // Until when a transaction that began at some time may be prepared; and so how long, at least, the
 // record of one that was aborted is kept.
 inline constexpr Duration kTransactionAgeMax = std::chrono::seconds(30);

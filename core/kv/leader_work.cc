@@ -89,7 +89,7 @@ Result<Answer> Coordinator::work_on(GroupId group, const ReadRequest& asked, Dea
   }
 }
 
-// Chooses the snapshot, if the reader has none yet, and until when it is uncertain here.
+// Chooses the snapshot, if the reader has none yet.
 Result<ReadRequest> Coordinator::begin_read(GroupId group, ReadRequest request,
                                             Deadline deadline) {
   timestamps_.note_reader(group);
@@ -98,7 +98,6 @@ Result<ReadRequest> Coordinator::begin_read(GroupId group, ReadRequest request,
     TRY(timestamps_.prepare(group, *request.at, deadline));
     stamp = timestamps_.stamp(group, *request.at);
   }
-  if (request.uncertain_until == Timestamp()) request.uncertain_until = stamp->at;
   if (*request.at == Timestamp()) request.at = stamp->at;
   CHECK(*request.at <= stamp->at);
   return request;

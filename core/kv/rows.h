@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/kv/hlc.h"
 #include "core/kv/store.h"
 
 namespace keelson::kv {
@@ -46,6 +47,18 @@ inline constexpr BytesView kClockRow{"\0c", 2};
 inline constexpr BytesView kHistoryRows{"\0h", 2};
 inline constexpr BytesView kPreparedRows{"\0p", 2};
 inline constexpr BytesView kRecordRows{"\0r", 2};
+
+// The row kClockRow.
+struct GroupClock {
+  Timestamp last;        // Of the newest command.
+  Timestamp safe_point;  // Nobody reads before it; never goes back.
+  Timestamp ceiling;     // Of the default group: see core/kv/hlc.h.
+
+  bool operator==(const GroupClock&) const = default;
+};
+Bytes encode(const GroupClock& clock);
+// Errors: corrupt.
+Result<GroupClock> decode_clock(BytesView bytes);
 
 // Where the rows that begin with one of these end.
 inline Bytes end_of(BytesView prefix) {

@@ -168,7 +168,7 @@ Result<ReadOutcome> StateStore::read(GroupId group, const ReadRequest& request) 
   // Nothing is applied while the lock is held: what is read one by one is one moment.
   StoreRows rows(*parts_, found == nullptr ? 0 : found->store);
   const LockTable nobody;
-  return kv::read(rows, found == nullptr ? nobody : found->locks, clock(group).safe_point, request);
+  return kv::read(rows, found == nullptr ? nobody : found->locks, clock(group), request);
 }
 
 Result<std::vector<Row>> StateStore::scan(GroupId group, BytesView from, BytesView to,

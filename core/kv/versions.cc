@@ -146,12 +146,15 @@ class SnapshotReader {
 
 }  // namespace
 
-Result<ReadOutcome> read(Rows& rows, const LockTable& locks, Timestamp safe_point,
-                         const ReadRequest& request) {
-  if (request.at && *request.at < safe_point) {
+Result<ReadOutcome> read(Rows& rows, const LockTable& locks, const GroupClock& clock,
+                         ReadRequest request) {
+  if (request.at && *request.at < clock.safe_point) {
     return Error{ErrorCode::conflict,
                  fmt::format("a snapshot at {} is too old: versions before {} are gone",
-                             to_string(*request.at), to_string(safe_point))};
+                             to_string(*request.at), to_string(clock.safe_point))};
+  }
+  if (request.uncertain_until == Timestamp()) {
+    request.uncertain_until = locks.is_empty() ? clock.last : Timestamp(UINT64_MAX);
   }
   // A transaction that was prepared later commits later.
   const Timestamp until =

@@ -28,8 +28,8 @@ struct ReadRequest {
   std::size_t rows_limit = 0;  // Of the range; at least 1 with one.
   // Of a snapshot; nothing: as things are now. To a leader 0 says that it may choose.
   std::optional<Timestamp> at = {};
-  // A version after `at` and up to here may be of somebody who was done before the reader began. To
-  // a leader 0 says that the reader has not asked this group before.
+  // A version after `at` and up to here may be of somebody who was done before the reader began; 0:
+  // the reader has not asked this group before, and is told with the reply.
   Timestamp uncertain_until = {};
 };
 
@@ -48,11 +48,13 @@ struct ReadOutcome {
   std::optional<Lock> lock = {};
 };
 
-// Reads as of one moment. REQUIRES: rows and locks do not change meanwhile. May suspend. Errors:
+// Reads as of one moment. A reader who asks for the first time may have begun after whatever was
+// applied: its versions are not after the clock's last stamp; and after whatever is prepared, which
+// another group may have committed at any time. REQUIRES: nothing changes meanwhile. May suspend. Errors:
 // conflict (an uncertain version; or `at` is before the safe point, which the message says),
 // io_error, corrupt.
-Result<ReadOutcome> read(Rows& rows, const LockTable& locks, Timestamp safe_point,
-                         const ReadRequest& request);
+Result<ReadOutcome> read(Rows& rows, const LockTable& locks, const GroupClock& clock,
+                         ReadRequest request);
 
 // Puts a new version in the place of the newest, or removes the key.
 // REQUIRES: `at` is after the newest version.

@@ -47,7 +47,7 @@ class GroupMachineTest : public ::testing::Test {
     return row ? std::optional(row->value) : std::nullopt;
   }
   ReadOutcome read_at(Timestamp when, Bytes key) {
-    return *read(rows_, locks_, clock_.safe_point,
+    return *read(rows_, locks_, clock_,
                  {.keys = {key}, .range = {}, .at = when, .uncertain_until = when});
   }
   std::optional<Bytes> seen(Timestamp when, Bytes key) {
@@ -103,7 +103,7 @@ TEST_F(GroupMachineTest, KeysWithZerosAndKeysThatBeginAlikeHaveHistoriesOfTheirO
   ms = 20;
   for (const Bytes& key : keys) put(at(++ms), key, "new" + key);
   for (const Bytes& key : keys) EXPECT_EQ(seen(at(15), key), "old" + key);
-  const ReadOutcome range = *read(rows_, locks_, clock_.safe_point,
+  const ReadOutcome range = *read(rows_, locks_, clock_,
                                   {.keys = {}, .range = KeyRange{"a", "b"}, .rows_limit = 100,
                                    .at = at(15), .uncertain_until = at(15)});
   ASSERT_EQ(range.reply->rows.size(), keys.size());
@@ -118,7 +118,7 @@ TEST_F(GroupMachineTest, NothingIsKeptForReadersBeforeTheSafePointAndTheyAreTold
   safe_point_ = at(1000);  // As far as the entry goes.
   put(at(20), "k", "2");
   EXPECT_EQ(rows_.count(kHistoryRows), 0u);
-  const auto too_old = read(rows_, locks_, clock_.safe_point,
+  const auto too_old = read(rows_, locks_, clock_,
                             {.keys = {"k"}, .range = {}, .at = at(19), .uncertain_until = at(19)});
   ASSERT_FALSE(too_old);
   EXPECT_EQ(too_old.error().code, ErrorCode::conflict);
@@ -151,13 +151,13 @@ TEST_F(GroupMachineTest, AVersionThatMayBeOlderThanItsReaderIsAConflict) {
   put(at(10), "k", "1");
   put(at(20), "k", "2");
   const auto with = [&](Timestamp uncertain_until) {
-    return read(rows_, locks_, Timestamp(),
+    return read(rows_, locks_, {},
                 {.keys = {"k"}, .range = {}, .at = at(15), .uncertain_until = uncertain_until});
   };
   EXPECT_EQ((*with(at(19))).reply->values[0]->value, "1");
   EXPECT_EQ(with(at(20)).error().code, ErrorCode::conflict);
   write(at(30), {.token = {}, .conditions = {}, .mutations = {{"k", std::nullopt}}});
-  const auto removed = read(rows_, locks_, Timestamp(),
+  const auto removed = read(rows_, locks_, {},
                             {.keys = {"k"}, .range = {}, .at = at(25), .uncertain_until = at(30)});
   EXPECT_EQ(removed.error().code, ErrorCode::conflict);
 }
@@ -180,6 +180,36 @@ TEST_F(GroupMachineTest, ARangeConditionSeesChangedNewAndRemovedKeys) {
   EXPECT_TRUE(holds_now());
   write(at(15), {.token = {}, .conditions = {}, .mutations = {{"b", std::nullopt}}});
   EXPECT_FALSE(holds_now());
+}
+
+TEST_F(GroupMachineTest, WhatWasThereWhenAReaderCameFirstMayBeOlderThanTheReader) {
+  put(at(10), "k", "1");
+  put(at(20), "k", "2");
+  const auto ask = [&](Bytes key, Timestamp uncertain_until) {
+    return read(rows_, locks_, clock_,
+                {.keys = {key}, .range = {}, .at = at(15), .uncertain_until = uncertain_until});
+  };
+  EXPECT_EQ(ask("k", {}).error().code, ErrorCode::conflict);
+  const auto first = ask("other", {});
+  EXPECT_EQ(first->reply->uncertain_until, at(20));
+  put(at(30), "k", "3");
+  EXPECT_EQ(ask("k", first->reply->uncertain_until).error().code, ErrorCode::conflict);
+  put(at(31), "other", "1");
+  EXPECT_EQ(ask("other", at(20))->reply->values[0], std::nullopt);  // It came later.
+}
+
+TEST_F(GroupMachineTest, WhatIsPreparedWhenAReaderComesMayBeCommittedAtAnyTime) {
+  put(at(10), "k", "0");
+  apply(at(110), prepare("t", {}, {{"k", "1"}}));
+  const auto ask = [&](Bytes key, Timestamp uncertain_until) {
+    return read(rows_, locks_, clock_,
+                {.keys = {key}, .range = {}, .at = at(105), .uncertain_until = uncertain_until});
+  };
+  const auto first = ask("other", {});
+  // Another group's clock is fast; the coordinator's client was told long ago.
+  apply(at(5001), Finish{"t", at(5000)});
+  EXPECT_EQ(ask("k", first->reply->uncertain_until).error().code, ErrorCode::conflict);
+  EXPECT_EQ(ask("k", {}).error().code, ErrorCode::conflict);
 }
 
 // --- transactions ---
