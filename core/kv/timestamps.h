@@ -15,7 +15,9 @@
 // A snapshot costs old versions (core/kv/versions.h) only where somebody takes one: after a group
 // was read at a timestamp, the safe point that its leader stamps stays `kept` behind for a while,
 // and otherwise follows the newest entry. A new leader knows of no readers: those of the old one
-// are told that their snapshot is too old.
+// are told that their snapshot is too old. So are those whose snapshot was chosen by a leader whose
+// wall clock is behind by more than `kept`: a cluster whose clocks are that far apart commits no
+// transactions over several groups.
 #pragma once
 
 #include <map>
