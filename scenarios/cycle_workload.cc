@@ -79,9 +79,14 @@ void CycleWorkload::tie(Env& env, Node& node) {
     const Bytes first = std::to_string((at + 1) % options_.keys);
     transaction.put(link(at), link(at), found->value_or(first));
   }
-  if (is_settling_ && !read_all(transaction, deadline)) return;
+  std::optional<Reading> reading;
+  if (is_settling_) {
+    reading = read_all(transaction, deadline);
+    if (!reading) return;
+  }
   const auto outcome = transaction.commit(deadline);
   if (outcome.kind != kv::CommitOutcome::Kind::committed) return;
+  if (reading) judge(*reading);
   (is_settling_ ? is_settled_ : is_set_up_) = true;
 }
 
@@ -108,7 +113,6 @@ void CycleWorkload::permute(Env& env, Node& node, Client& client, std::size_t nu
     ++aborted_;
     return;
   }
-  judge_count(number, *count, least);
   transaction.put(link(a), link(a), std::to_string(*c));
   transaction.put(link(*c), link(*c), std::to_string(*b));
   transaction.put(link(*b), link(*b), std::to_string(*d));
@@ -117,6 +121,7 @@ void CycleWorkload::permute(Env& env, Node& node, Client& client, std::size_t nu
   const auto outcome = transaction.commit(deadline);
   switch (outcome.kind) {
     case kv::CommitOutcome::Kind::committed:
+      judge_count(number, *count, least);  // What is aborted has promised nothing.
       ++client.committed;
       client.is_writing = false;
       return;
@@ -130,32 +135,41 @@ void CycleWorkload::permute(Env& env, Node& node, Client& client, std::size_t nu
   }
 }
 
-// Every link and every counter, in a transaction that has not written any.
-bool CycleWorkload::read_all(kv::Transaction& transaction, Deadline deadline) {
-  std::vector<std::uint64_t> least;
-  for (const Client& client : clients_) least.push_back(client.committed);
-  std::vector<std::uint64_t> next;
+// Every link and every counter; nothing if one cannot be read.
+std::optional<CycleWorkload::Reading> CycleWorkload::read_all(kv::Transaction& transaction,
+                                                              Deadline deadline) {
+  Reading reading;
+  for (const Client& client : clients_) reading.least.push_back(client.committed);
   for (std::uint64_t at = 0; at < options_.keys; ++at) {
     const auto found = number_at(transaction, link(at), deadline);
-    if (!found) return false;
-    next.push_back(*found);
+    if (!found) return std::nullopt;
+    reading.next.push_back(*found);
   }
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     const auto count = number_at(transaction, counter(i), deadline);
-    if (!count) return false;
-    judge_count(i, *count, least[i]);
+    if (!count) return std::nullopt;
+    reading.counts.push_back(*count);
   }
-  judge_ring(next);
-  return true;
+  return reading;
 }
 
+// A transaction that has written nothing is over when it has read.
 void CycleWorkload::look(Env& env, Node& node) {
   kv::Transaction transaction(node.coordinator());
-  if (!read_all(transaction, Deadline::in(env.clock, options_.patience))) return;
+  const auto reading = read_all(transaction, Deadline::in(env.clock, options_.patience));
+  if (!reading) return;
+  judge(*reading);
   ++looked_;
 }
 
 // --- the judge ---
+
+void CycleWorkload::judge(const Reading& reading) {
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    judge_count(i, reading.counts[i], reading.least[i]);
+  }
+  judge_ring(reading.next);
+}
 
 void CycleWorkload::judge_ring(const std::vector<std::uint64_t>& next) {
   std::vector<bool> seen(next.size());

@@ -44,6 +44,12 @@ class CycleWorkload {
   void check();
 
  private:
+  // What one transaction has seen.
+  struct Reading {
+    std::vector<std::uint64_t> least;   // By client: what it had counted when this began.
+    std::vector<std::uint64_t> counts;  // By client.
+    std::vector<std::uint64_t> next;    // By key.
+  };
   struct Client {
     sim::ChoiceStream* chance = nullptr;
     const sim::Machine* busy_on = nullptr;  // Where it works,
@@ -57,7 +63,8 @@ class CycleWorkload {
   void tick(std::size_t number);
   void tie(Env& env, Node& node);
   void permute(Env& env, Node& node, Client& client, std::size_t number);
-  bool read_all(kv::Transaction& transaction, Deadline deadline);
+  std::optional<Reading> read_all(kv::Transaction& transaction, Deadline deadline);
+  void judge(const Reading& reading);
   void look(Env& env, Node& node);
   std::optional<std::uint64_t> number_at(kv::Transaction& transaction, const Bytes& key,
                                          Deadline deadline);
