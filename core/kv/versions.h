@@ -50,9 +50,9 @@ struct ReadOutcome {
 
 // Reads as of one moment. A reader who asks for the first time may have begun after whatever was
 // applied: its versions are not after the clock's last stamp; and after whatever is prepared, which
-// another group may have committed at any time. REQUIRES: nothing changes meanwhile. May suspend. Errors:
-// conflict (an uncertain version; or `at` is before the safe point, which the message says),
-// io_error, corrupt.
+// another group may have committed at any time. REQUIRES: nothing changes meanwhile. May suspend.
+// Errors: conflict (an uncertain version; or `at` is before the safe point, which the message
+// says), io_error, corrupt.
 Result<ReadOutcome> read(Rows& rows, const LockTable& locks, const GroupClock& clock,
                          ReadRequest request);
 
