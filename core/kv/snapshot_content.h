@@ -18,8 +18,9 @@ class SnapshotContent {
   // The stream has come to its end, and its checksum is right.
   bool is_complete() const { return is_complete_; }
 
-  // Over all keys, versions, values and remembered tokens in order, and over nothing else. Equal
-  // for two states exactly when their content is. REQUIRES: is_complete().
+  // Over all keys, versions, values and remembered tokens in order: equal for two states exactly
+  // when these are. Not over what a cluster renews by itself, the group's clock and old versions
+  // (core/kv/rows.h), which only the stream's checksum covers. REQUIRES: is_complete().
   std::uint64_t digest() const;
 
  private:

@@ -78,6 +78,9 @@ class Startup(RealTest):
                 ("--state-cache-bytes", "4096", "must be at least 64 KiB"),
                 ("--disk-reserve-bytes", str(1 << 60), "must be at most 1 PiB"),
                 ("--lease-ms", "2000", "must be at most nine tenths of election-timeout-ms"),
+                ("--admin-listen", "10.0.0.1:8080", "give --admin-token-file"),
+                ("--admin-token-file", self.children.write("short", "secret\n"), "16 octets at least"),
+                ("--log-format", "xml", "is none of text, json"),
                 ("--wal-segment-bytes", "-1", ""),
                 ("--log-bytes-max", "lots", "")):
             code, text = self.refuse("--node-id", "n1", "--cluster-id", "real", "--data-dir", folder,
