@@ -84,6 +84,16 @@ std::optional<std::pair<int, std::string>> explain(const Error& error) {
   }
 }
 
+// Who was removed from a group is not told any more who leads it.
+std::string no_leader(NodeId asked, const GroupStatus& group) {
+  const bool is_member =
+      std::any_of(group.members.begin(), group.members.end(),
+                  [asked](const MemberStatus& member) { return member.id == asked; });
+  return is_member ? to_string(group.group_id) + " has no leader"
+                   : fmt::format("{} does not belong to {}: ask another node", to_string(asked),
+                                 to_string(group.group_id));
+}
+
 std::string text_at(const json::object& object, const char* name) {
   const json::value* const value = object.if_contains(name);
   if (value == nullptr || !value->is_string()) return {};
@@ -241,7 +251,7 @@ OperatorApi::Answer OperatorApi::carry_out(const Order& order, const GroupOperat
     }
     if (answer) return *std::move(answer);
     if (clock_.now() + kRetryInterval >= deadline.at) {
-      return {503, error_body("leader_unavailable", to_string(order.group) + " has no leader")};
+      return {503, error_body("leader_unavailable", no_leader(status.node_id, *group))};
     }
     control_.wait_for_leader_change(order.group, Deadline::in(clock_, kRetryInterval));
   }

@@ -191,6 +191,7 @@ TEST_F(OperatorApiTest, WithoutALeaderItWaitsAndSaysThatNothingHappened) {
   EXPECT_EQ(response.status, 503);
   EXPECT_EQ(error_of(response), "leader_unavailable");
   EXPECT_EQ(response.body.find("outcome"), std::string::npos);
+  EXPECT_NE(response.body.find("n2 does not belong to g1: ask another node"), std::string::npos);
   EXPECT_GT(control.waits, 5);
   EXPECT_TRUE(control.targets.empty());
 }

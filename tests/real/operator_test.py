@@ -67,8 +67,10 @@ class Operator(RealTest):
         leader = wait_until("a leader", lambda: next(
             (n for n in self.cluster.nodes if n is not asked and n.probe_leader().status == 200),
             None) or (asked if asked.probe_leader().status == 200 else None), 30)
-        # The step goes through another node, so that it is not killed with its listener.
-        through = asked if asked is not leader else self.cluster.others(leader)[0]
+        # The step goes through another node, so that it is not killed with its listener; nor through
+        # the one it is about, which does not serve yet, or is not told any more who leads.
+        through = asked if asked is not leader else next(
+            node for node in self.cluster.others(leader) if node.name not in arguments)
         command = [self.ctl_binary, "--admin", f"http://{through.addresses['admin']}",
                    "--timeout", "120", *arguments]
         step = subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True,
