@@ -19,8 +19,6 @@ const char* name_of(Outcome outcome) {
   check_failed("known outcome", __FILE__, __LINE__);
 }
 
-namespace {
-
 std::string describe_call(const Operation& operation) {
   const Call& call = operation.call;
   switch (call.kind) {
@@ -41,8 +39,6 @@ std::string describe_answer(const Operation& operation) {
   if (operation.call.kind != Call::Kind::get) return "done";
   return operation.answer.value ? fmt::format("'{}'", *operation.answer.value) : "absent";
 }
-
-}  // namespace
 
 std::string describe(const Operation& operation) {
   const bool returned =

@@ -55,6 +55,9 @@ struct Operation {
 
 // "c2 put 'a7' to key x at n3 (1.200s to 1.310s): ok".
 std::string describe(const Operation& operation);
+// Its parts: what was asked, and what was answered.
+std::string describe_call(const Operation& operation);
+std::string describe_answer(const Operation& operation);
 
 class History {
  public:

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "scenarios/client_trace.h"
 #include "scenarios/cluster.h"
 #include "scenarios/http_client.h"
 #include "sim/machine.h"
@@ -21,6 +22,12 @@ Manners draw_manners(sim::ChoiceStream& chance, std::uint32_t bad_per_thousand) 
   manners.kind = static_cast<Manners::Kind>(kind);
   manners.pause = milliseconds(5);
   return manners;
+}
+
+// Whether the status was received is what counts; a client may have left after it.
+Outcome outcome_of(const ProbeObservation& seen, const CallResult& result) {
+  if (seen.status != 0) return Outcome::ok;
+  return result.end == CallResult::End::never_sent ? Outcome::fail : Outcome::unknown;
 }
 
 }  // namespace
@@ -109,6 +116,9 @@ void ProbeWorkload::probe_once(Env& env, ProbeCaller& caller) {
                         .start = world_.now(),
                         .end = {},
                         .status = 0};
+  sim::Machine& machine = *machines_[caller.node - 1];
+  const std::uint64_t traced = trace_call(
+      machine, fmt::format("{} {} {}", call.method, call.target.target, call.listener), call.node);
   const CallResult result = caller.client.call(
       {.method = call.method, .target = call.target.target, .headers = {}, .body = {}},
       Deadline::in(env.clock, kPatience), manners, [&](int status) {
@@ -117,6 +127,8 @@ void ProbeWorkload::probe_once(Env& env, ProbeCaller& caller) {
       });
   if (seen.status == 0) seen.end = world_.now();
   const std::string client = fmt::format("p{}", caller.node);
+  trace_return(machine, traced, outcome_of(seen, result),
+               seen.status != 0 ? std::to_string(seen.status) : result.why);
   judge(call, seen, result);
 
   const bool was_polite = manners.kind == Manners::Kind::polite;

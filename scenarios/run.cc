@@ -4,6 +4,7 @@
 
 #include "core/base/bytes.h"
 #include "sim/machine.h"
+#include "sim/sim_network.h"
 
 namespace keelson::scenarios {
 
@@ -24,7 +25,11 @@ RunResult run_scenario(const Scenario& scenario, sim::Choices& choices,
   if (options.listener) world.trace().set_listener(options.listener, options.detail);
   world.trace().log_digests(options.digest_log);
 
-  RunContext context{.world = world, .choices = choices, .report = report};
+  world.network().set_watcher(options.watcher);
+  if (options.watcher != nullptr) options.watcher->on_world(world);
+
+  RunContext context{
+      .world = world, .choices = choices, .report = report, .watcher = options.watcher};
   scenario.run(context);
   stop_machines(world);
 

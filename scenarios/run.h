@@ -19,6 +19,8 @@ struct RunOptions {
   // Hears the run, without an effect on it.
   sim::Trace::Listener listener;
   sim::Trace::Detail detail = sim::Trace::Detail::rare;
+  // Sees the run, without an effect on it; may be null.
+  Watcher* watcher = nullptr;
   // Takes the digest after each event, to find where two runs part; may be null.
   std::vector<std::uint64_t>* digest_log = nullptr;
 };

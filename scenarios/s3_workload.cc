@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "scenarios/client_trace.h"
 #include "scenarios/cluster.h"
 #include "scenarios/store_models.h"
 #include "sim/machine.h"
@@ -114,6 +115,9 @@ void S3Workload::perform(Client& client) {
   }
   const auto id = history_.call(client.number, name, call, fmt::format("n{}", client.node),
                                 world_.now());
+  sim::Machine& machine = *machines_[client.number - 1];
+  const std::uint64_t traced = trace_call(machine, describe_call(history_.operations()[id]),
+                                          fmt::format("n{}", client.node));
   const S3Answer answer = connection->perform(
       key, call, Deadline::in(client.env.clock, options_.patience), manners);
   if (!answer.violation.empty()) {
@@ -122,6 +126,7 @@ void S3Workload::perform(Client& client) {
   switch (answer.outcome) {
     case Outcome::ok:
       history_.ok(id, answer.answer, world_.now());
+      trace_return(machine, traced, Outcome::ok, describe_answer(history_.operations()[id]));
       if (call.kind == Call::Kind::get && answer.answer.value) {
         client.last_read[name] = *answer.answer.value;
       } else if (call.kind == Call::Kind::get) {
@@ -136,6 +141,7 @@ void S3Workload::perform(Client& client) {
       history_.unknown(id, world_.now());
       break;
   }
+  trace_return(machine, traced, answer.outcome, answer.why);
   report_.reached("s3: a client moved on to another node");
   client.node = 1 + client.node % options_.nodes;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "scenarios/report.h"
+#include "scenarios/watcher.h"
 #include "sim/choices.h"
 #include "sim/world.h"
 
@@ -18,6 +19,7 @@ struct RunContext {
   sim::World& world;
   sim::Choices& choices;
   Report& report;
+  Watcher* watcher = nullptr;  // Null: nobody looks on.
 
   // Lets the world go on until `time`, or until an oracle has fired (then false).
   bool run_until(sim::TrueTime time) {

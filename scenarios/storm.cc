@@ -33,6 +33,7 @@ Storm::Storm(RunContext& context, StormOptions options)
       raft_checks_(context.report), stamp_check_(context.report) {
   draw_operations();
   cluster_ = std::make_unique<Cluster>(context_.world, config_, this, options_.joiners);
+  if (context_.watcher != nullptr) context_.watcher->on_cluster(*cluster_);
   for (std::size_t i = 0; i < cluster_->size(); ++i) {
     core_.push_back(i);
     // A rolling upgrade that has come so far.
@@ -111,6 +112,7 @@ NemesisTargets Storm::nemesis_targets() {
 
 Storm::~Storm() {
   stop_machines(context_.world);
+  if (context_.watcher != nullptr) context_.watcher->on_cluster_gone();
   context_.world.network().set_tap(nullptr);
   for (sim::Machine* const machine : cluster_->machines()) machine->disk().set_tap(nullptr);
 }

@@ -10,12 +10,6 @@
 
 namespace keelson::scenarios {
 
-namespace {
-
-constexpr std::size_t kFrameBytesMax = 64 << 20;
-
-}  // namespace
-
 WireTap::WireTap(const sim::World& world, GroupId default_group, RaftChecks& raft,
                  ProbeClaim& claim, Report& report)
     : world_(world), default_group_(default_group), raft_(raft), claim_(claim), report_(report) {}
@@ -35,62 +29,30 @@ void WireTap::on_write(const sim::Machine& from, const sim::Machine& to,
   const auto from_node = node_of(from);
   const auto to_node = node_of(to);
   if (!from_node || !to_node) return;
-  Stream& stream = streams_[{connection, *from_node}];
-  if (stream.ignored) return;
-  if (stream.partial.empty()) {
-    // The usual case: whole frames, which need not be copied.
-    const std::size_t taken = take_frames(stream, *from_node, *to_node, bytes);
-    if (!stream.ignored) stream.partial.assign(bytes.substr(taken));
-    return;
-  }
-  stream.partial.append(bytes);
-  const std::size_t taken = take_frames(stream, *from_node, *to_node, stream.partial);
-  stream.partial.erase(0, taken);
-}
-
-std::size_t WireTap::take_frames(Stream& stream, NodeId from, NodeId to, BytesView bytes) {
-  std::size_t taken = 0;
-  while (taken < bytes.size()) {
-    std::size_t consumed = 0;
-    const BytesView rest = bytes.substr(taken);
-    const auto frame = stream.sealed
-                           ? raft::parse_frame_without_key(rest, kFrameBytesMax, consumed)
-                           : raft::parse_frame(rest, kFrameBytesMax, consumed);
-    if (!frame) {
-      broken(stream, from, to, frame.error().message);
-      return bytes.size();
-    }
-    if (!*frame) break;
-    taken += consumed;
-    ++frames_;
-    if (!stream.greeted && (*frame)->kind != raft::FrameKind::hello) {
-      broken(stream, from, to, "the first frame is no hello");
-      return bytes.size();
-    }
-    stream.greeted = true;
-    switch ((*frame)->kind) {
-      case raft::FrameKind::hello: on_hello(stream, from, to, (*frame)->body); break;
-      case raft::FrameKind::raft: on_raft_frame(from, to, (*frame)->body); break;
-      case raft::FrameKind::heartbeats: on_heartbeats(from, to, (*frame)->body); break;
-      case raft::FrameKind::request: ++calls_; break;
-      default: break;
-    }
-  }
-  return taken;
-}
-
-void WireTap::on_hello(Stream& stream, NodeId from, NodeId to, BytesView body) {
-  const auto hello = raft::decode_hello(body);
-  if (!hello) return broken_message(from, to, hello.error().message);
-  stream.sealed = hello->has_secret;
-}
-
-void WireTap::broken(Stream& stream, NodeId from, NodeId to, const std::string& why) {
-  stream.ignored = true;
-  if (!stream.greeted) return;
+  PeerStream& stream = streams_[{connection, *from_node}];
+  const auto heard = stream.take(
+      bytes, [&](const raft::Frame& frame) { on_frame(*from_node, *to_node, frame); });
+  if (heard) return;
   report_.fail("peer protocol", "broken frame",
-               fmt::format("{} wrote {} a broken frame: {}", to_string(from), to_string(to), why),
+               fmt::format("{} wrote {} a broken frame: {}", to_string(*from_node),
+                           to_string(*to_node), heard.error().message),
                world_.now());
+}
+
+void WireTap::on_frame(NodeId from, NodeId to, const raft::Frame& frame) {
+  ++frames_;
+  switch (frame.kind) {
+    case raft::FrameKind::hello: return on_hello(from, to, frame.body);
+    case raft::FrameKind::raft: return on_raft_frame(from, to, frame.body);
+    case raft::FrameKind::heartbeats: return on_heartbeats(from, to, frame.body);
+    case raft::FrameKind::request: ++calls_; return;
+    default: return;
+  }
+}
+
+void WireTap::on_hello(NodeId from, NodeId to, BytesView body) {
+  const auto hello = raft::decode_hello(body);
+  if (!hello) broken_message(from, to, hello.error().message);
 }
 
 void WireTap::broken_message(NodeId from, NodeId to, const std::string& why) {

@@ -1,8 +1,7 @@
 // WireTap: listens to what nodes put on the wire between each other, and tells the oracles.
 //
-// It puts the frames of the peer protocol (core/raft/transport.h) together again from the byte
-// stream, for each connection and direction, at the moment a node writes them. A connection between
-// two nodes that does not begin with a hello is of another protocol and is left alone.
+// It hears the frames of the peer protocol of each connection and direction at the moment a node
+// writes them. A connection between two nodes that is of another protocol is left alone.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +13,7 @@
 
 #include "core/raft/heartbeats.h"
 #include "core/raft/types.h"
+#include "scenarios/peer_stream.h"
 #include "scenarios/probe_claim.h"
 #include "scenarios/raft_checks.h"
 #include "sim/sim_network.h"
@@ -39,20 +39,12 @@ class WireTap : public sim::NetworkTap {
   std::uint64_t calls() const { return calls_; }
 
  private:
-  struct Stream {
-    bool greeted = false;  // A hello has come.
-    bool sealed = false;   // It spoke of a secret, so that frames have seals.
-    bool ignored = false;  // Of another protocol.
-    Bytes partial;         // The beginning of a frame that is not whole yet.
-  };
-
-  std::size_t take_frames(Stream& stream, NodeId from, NodeId to, BytesView bytes);
-  void on_hello(Stream& stream, NodeId from, NodeId to, BytesView body);
+  void on_frame(NodeId from, NodeId to, const raft::Frame& frame);
+  void on_hello(NodeId from, NodeId to, BytesView body);
   void on_raft_frame(NodeId from, NodeId to, BytesView body);
   void on_heartbeats(NodeId from, NodeId to, BytesView body);
   void on_message(NodeId from, NodeId to, const raft::GroupMessage& parsed);
   void broken_message(NodeId from, NodeId to, const std::string& why);
-  void broken(Stream& stream, NodeId from, NodeId to, const std::string& why);
   std::optional<NodeId> node_of(const sim::Machine& machine) const;
 
   const sim::World& world_;
@@ -62,7 +54,7 @@ class WireTap : public sim::NetworkTap {
   Report& report_;
   std::vector<std::optional<NodeId>> nodes_;  // By Machine::index().
   // By connection and writer. The stream heard last is at hand: most writes come in bursts.
-  std::map<std::pair<std::uint64_t, NodeId>, Stream> streams_;
+  std::map<std::pair<std::uint64_t, NodeId>, PeerStream> streams_;
   std::uint64_t frames_ = 0;
   std::uint64_t raft_messages_ = 0;
   std::uint64_t calls_ = 0;

@@ -101,10 +101,8 @@ Result<std::size_t> SimConnection::read(std::span<char> into, Deadline deadline)
       const std::size_t size = in.link().read_size(std::min(arrived.size(), into.size()));
       std::memcpy(into.data(), arrived.data(), size);
       in.consume(size);
-      if (NetworkTap* const tap = wire_->network().tap(); tap != nullptr) [[unlikely]] {
-        tap->on_read(*end().host->machine, *other_host().machine, wire_->id(),
-                     BytesView(into.data(), size));
-      }
+      wire_->network().tell_read(*end().host->machine, *other_host().machine, wire_->id(),
+                                 BytesView(into.data(), size));
       return size;
     }
     if (in.has_ended()) return std::size_t{0};
@@ -141,9 +139,7 @@ std::size_t SimConnection::accept_some(BytesView bytes) {
                            some.size());
       });
   out.put(some);
-  if (network.tap() != nullptr) [[unlikely]] {
-    network.tap()->on_write(*self.machine, *other_host().machine, wire_->id(), some);
-  }
+  network.tell_written(*self.machine, *other_host().machine, wire_->id(), some);
   return some.size();
 }
 

@@ -122,10 +122,17 @@ class SimNetwork {
   // windows stay as they are.
   void heal_all();
 
-  // --- for oracles ---
+  // --- for oracles, and for people ---
 
   // Null ends the watching.
   void set_tap(NetworkTap* tap) { tap_ = tap; }
+  // A second pair of ears, for what shows a run to a person: told after the tap.
+  void set_watcher(NetworkTap* watcher) { watcher_ = watcher; }
+  // Whether anything that is written now gets through, and by how much it is clogged.
+  bool is_cut(const Machine& from, const Machine& to) { return link(from, to).is_cut(); }
+  Duration clogged_by(const Machine& from, const Machine& to) {
+    return link(from, to).clogged_by();
+  }
   LinkCounters sent(const Machine& from, const Machine& to);
   // Connections that the machine's node holds now, those that broke included.
   std::size_t live_connections(const Machine& machine);
@@ -135,7 +142,16 @@ class SimNetwork {
   // --- for sim/wire.cc and sim/sim_connection.cc ---
 
   World& world() { return world_; }
-  NetworkTap* tap() { return tap_; }
+  void tell_written(const Machine& from, const Machine& to, std::uint64_t connection,
+                    BytesView bytes) {
+    if (tap_ != nullptr) [[unlikely]] tap_->on_write(from, to, connection, bytes);
+    if (watcher_ != nullptr) [[unlikely]] watcher_->on_write(from, to, connection, bytes);
+  }
+  void tell_read(const Machine& reader, const Machine& writer, std::uint64_t connection,
+                 BytesView bytes) {
+    if (tap_ != nullptr) [[unlikely]] tap_->on_read(reader, writer, connection, bytes);
+    if (watcher_ != nullptr) [[unlikely]] watcher_->on_read(reader, writer, connection, bytes);
+  }
   Host& host(const std::string& name);
   // Whether there is a machine of this name, started or not.
   bool knows(const std::string& name) const;
@@ -162,6 +178,7 @@ class SimNetwork {
 
   World& world_;
   NetworkTap* tap_ = nullptr;
+  NetworkTap* watcher_ = nullptr;
   LinkConditions conditions_;
   std::map<std::string, std::unique_ptr<Host>> hosts_by_name_;
   std::vector<Host*> hosts_;                               // By index, in the order of appearance.
