@@ -60,8 +60,8 @@ class Hlc {
   // `clock` outlives this object.
   Hlc(const Clock& clock, Duration ahead);
 
-  // A timestamp for now; nothing when it would be beyond the ceiling: have that raised, and ask
-  // again.
+  // A timestamp of the present moment; nothing when it would be beyond the ceiling: have that
+  // raised, and ask again.
   std::optional<Timestamp> next();
 
   // Whatever is issued from now on is greater.
