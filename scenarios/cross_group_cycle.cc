@@ -18,10 +18,6 @@ constexpr Duration kSettleBound = seconds(15);
 void run(RunContext& context) {
   FaultProfile profile;
   profile.leader_aim_per_thousand = 600;
-  // Wall clocks that are apart by more than versions are kept let no snapshot of several groups be
-  // taken (core/kv/timestamps.h): nothing is wrong then, and nothing gets through either.
-  profile.bad_clocks_per_thousand = 0;
-  profile.set(FaultKind::step_wall_clock, 0);
   Storm storm(context, {.groups = 3,
                         .profile = profile,
                         .probes = false,

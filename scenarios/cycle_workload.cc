@@ -113,6 +113,7 @@ void CycleWorkload::permute(Env& env, Node& node, Client& client, std::size_t nu
     ++aborted_;
     return;
   }
+  judge_count(number, *count, least);  // A snapshot is one even if nothing comes of it.
   transaction.put(link(a), link(a), std::to_string(*c));
   transaction.put(link(*c), link(*c), std::to_string(*b));
   transaction.put(link(*b), link(*b), std::to_string(*d));
@@ -121,7 +122,6 @@ void CycleWorkload::permute(Env& env, Node& node, Client& client, std::size_t nu
   const auto outcome = transaction.commit(deadline);
   switch (outcome.kind) {
     case kv::CommitOutcome::Kind::committed:
-      judge_count(number, *count, least);  // What is aborted has promised nothing.
       ++client.committed;
       client.is_writing = false;
       return;

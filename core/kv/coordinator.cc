@@ -171,6 +171,7 @@ Result<Answer> Coordinator::forward(NodeId leader, GroupId group, BytesView rout
                                .route = Bytes(route),
                                .remaining = deadline.at - env_.clock.now(),
                                .hops = 1,
+                               .now = timestamps_.now(),
                                .work = work};
   ++counts_.forwarded;
   auto bytes = peers_.call(leader, to_bytes(request), deadline);
@@ -191,6 +192,7 @@ Result<Answer> Coordinator::forward(NodeId leader, GroupId group, BytesView rout
       (reply->result && reply->result->index() != work.index())) {
     return Error{ErrorCode::timed_out, fmt::format("{} gave no usable reply", to_string(leader))};
   }
+  timestamps_.observe(reply->now);
   return std::move(reply->result);
 }
 
@@ -210,6 +212,7 @@ Bytes Coordinator::serve_forwarded(BytesView bytes) {
   }
   ++counts_.served;
   reply.request_id = request->request_id;
+  timestamps_.observe(request->now);
   if (!is_routed_here(*request)) {
     reply.result = Error{ErrorCode::invalid_argument, "not routed as this node routes"};
     return to_bytes(reply);
@@ -218,6 +221,7 @@ Bytes Coordinator::serve_forwarded(BytesView bytes) {
                            Deadline::in(env_.clock, request->remaining));
   if (!reply.result) SOMETIMES(env_.marks, "kv: forwarded request refused");
   const raft::Raft& core = raft_.core(request->group);
+  reply.now = timestamps_.now();
   reply.term = core.current_term();
   reply.leader = core.leader();
   return to_bytes(reply);

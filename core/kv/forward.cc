@@ -156,6 +156,7 @@ Bytes to_bytes(const ForwardRequest& request) {
       std::chrono::duration_cast<std::chrono::microseconds>(request.remaining).count();
   message.set_remaining_us(static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds, 0)));
   message.set_hops(request.hops);
+  message.set_now(request.now.value);
   std::visit(WorkWriter{message}, request.work);
   return serialize(message);
 }
@@ -171,6 +172,7 @@ Bytes to_bytes(const ForwardReply& reply) {
   }
   message.set_term(reply.term.value);
   message.set_leader(reply.leader.value_or(NodeId(0)).value);
+  message.set_now(reply.now.value);
   return serialize(message);
 }
 
@@ -182,6 +184,7 @@ Result<ForwardRequest> forward_request_from_bytes(BytesView bytes) {
   request.route = std::move(*message.mutable_route());
   request.remaining = duration_of(message.remaining_us());
   request.hops = message.hops();
+  request.now = Timestamp(message.now());
   switch (message.work_case()) {
     case wire::ForwardRequest::kBatch: {
       TRY(request.work, kv::from_wire(std::move(*message.mutable_batch())));
@@ -235,6 +238,7 @@ Result<ForwardReply> forward_reply_from_bytes(BytesView bytes) {
       return Error{ErrorCode::corrupt, "reply to a forwarded request: no result"};
   }
   reply.term = raft::Term(message.term());
+  reply.now = Timestamp(message.now());
   if (message.leader() != 0) reply.leader = NodeId(message.leader());
   return reply;
 }

@@ -39,6 +39,7 @@ struct ForwardRequest {
   Bytes route;             // Of a batch and of a read as things are now; otherwise empty.
   Duration remaining{};    // Of the deadline, when it was sent; microseconds survive the wire.
   std::uint32_t hops = 0;  // How many nodes have passed it on: the guard against loops.
+  Timestamp now = {};      // The sender's: whoever reads it is not behind it from then on.
   Work work;
 };
 
@@ -48,6 +49,7 @@ struct ForwardReply {
   // What the replier knows of the group.
   raft::Term term;
   std::optional<NodeId> leader;
+  Timestamp now = {};  // As in the request.
 };
 
 // Negative `remaining` is sent as zero.

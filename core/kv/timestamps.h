@@ -16,8 +16,8 @@
 // was read at a timestamp, the safe point that its leader stamps stays `kept` behind for a while,
 // and otherwise follows the newest entry. A new leader knows of no readers: those of the old one
 // are told that their snapshot is too old. So are those whose snapshot was chosen by a leader whose
-// wall clock is behind by more than `kept`: a cluster whose clocks are that far apart commits no
-// transactions over several groups.
+// clock is behind by more than `kept`, once: whatever nodes forward and answer carries their time,
+// so that the next snapshot is not behind what the last one met.
 #pragma once
 
 #include <map>
@@ -68,6 +68,9 @@ class Timestamps {
 
   // Where time has come to on this node; local.
   Timestamp now() { return clock_.now(); }
+  // Another node's time: clocks that hear of each other are not far apart, or what one group has
+  // seen would be too new for another's readers for as long as they differ.
+  void observe(Timestamp now) { clock_.observe(now); }
   Timestamp ceiling() const { return clock_.ceiling(); }
   // What the default group's leader proposes now, for somebody who needs this much.
   RaiseCeiling proposal(Timestamp at_least) const;

@@ -13,6 +13,7 @@ TEST(ForwardTest, AForwardedBatchReadsBack) {
                          .route = "orders",
                          .remaining = 1500us,
                          .hops = 1,
+                         .now = Timestamp(77),
                          .work = Batch{.token = "t", .conditions = {}, .mutations = {{"k", "v"}}}};
   const auto read = forward_request_from_bytes(to_bytes(request));
   ASSERT_TRUE(read);
@@ -21,6 +22,7 @@ TEST(ForwardTest, AForwardedBatchReadsBack) {
   EXPECT_EQ(read->route, "orders");
   EXPECT_EQ(read->remaining, 1500us);
   EXPECT_EQ(read->hops, 1u);
+  EXPECT_EQ(read->now, Timestamp(77));
   const Batch* const batch = std::get_if<Batch>(&read->work);
   ASSERT_NE(batch, nullptr);
   EXPECT_EQ(batch->token, "t");
@@ -89,12 +91,14 @@ TEST(ForwardTest, EachKindOfReplyReadsBack) {
                      .result = Answer(BatchOutcome{.applied = false, .failed_condition = 2,
                                                    .version = 4}),
                      .term = raft::Term(5),
-                     .leader = NodeId(1)};
+                     .leader = NodeId(1),
+                     .now = Timestamp(78)};
   auto read = forward_reply_from_bytes(to_bytes(reply));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->request_id, 9u);
   EXPECT_EQ(read->term, raft::Term(5));
   EXPECT_EQ(read->leader, NodeId(1));
+  EXPECT_EQ(read->now, Timestamp(78));
   ASSERT_TRUE(read->result);
   const auto* const outcome = std::get_if<BatchOutcome>(&*read->result);
   ASSERT_NE(outcome, nullptr);
