@@ -87,7 +87,8 @@ void Cluster::start() {
       };
       const auto on_stopping = [&] {
         registration.clients_place = nullptr;
-        clients.fibers.stop();
+        registration.place->coordinator().begin_drain();
+        (void)clients.fibers.join(Deadline::never());
       };
       const auto ended = run_node(env, config, {.on_started = on_started,
                                                 .on_stopping = on_stopping,

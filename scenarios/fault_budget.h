@@ -3,8 +3,9 @@
 // of what was synced on a minority; beyond that nothing acknowledged is safe, and the demand is
 // another (the scenario lost_majority).
 //
-// A harmed node is whole again when the harm is gone from its disk and, if the disk was replaced, a
-// configuration is committed in which the node votes with its new one.
+// A harmed node is whole again when the harm is gone from its disk, it waits for no snapshot in the
+// place of a state that it had put aside and, if the disk was replaced, a configuration is committed
+// in which the node votes with its new one.
 #pragma once
 
 #include <cstddef>

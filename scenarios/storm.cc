@@ -230,7 +230,17 @@ void Storm::on_state(const sim::Machine& machine, GroupId group, raft::LogIndex 
 }
 
 bool Storm::is_whole(std::size_t node) {
-  return is_admitted(node) && !cluster_->machine(node + 1).disk().is_harmed();
+  return is_admitted(node) && !cluster_->machine(node + 1).disk().is_harmed() && has_state(node);
+}
+
+// A state that was put aside is no harm on the disk any more, and what was in it is still missing.
+bool Storm::has_state(std::size_t node) {
+  Node* const its_node = cluster_->node(node + 1);
+  if (its_node == nullptr) return false;  // Who knows.
+  for (std::size_t number = 0; number < config_.group_count; ++number) {
+    if (its_node->raft().core(GroupId(number)).needs_snapshot()) return false;
+  }
+  return true;
 }
 
 // Whether the node is a voter of every group, by what was committed, with the disk that it has now.

@@ -108,6 +108,7 @@ class Storm : public ApplyObserver {
   NemesisTargets nemesis_targets();
   bool node_ended(std::size_t node, sim::EndReason reason, const std::string& why);
   bool is_whole(std::size_t node);
+  bool has_state(std::size_t node);
   bool is_admitted(std::size_t node);
   void demand_undisturbed_leader();
   void compare_contents();
