@@ -57,9 +57,9 @@ class Cluster {
   // an oracle does not ask it.
   Node* node(std::size_t number) const { return nodes_.at(number - 1); }
   // Begins a client that lives in the node's process and uses the node itself, for what has no wire
-  // protocol: false when the node does not serve. It is killed with the process, wherever it is; one
-  // that is told to stop waits for it first, as it does for requests. REQUIRES: what it asks has
-  // deadlines.
+  // protocol: false when the node does not serve. It is killed with the process, wherever it is; a
+  // process that is told to stop waits for it first, as it does for requests. REQUIRES: all that it
+  // asks has deadlines.
   bool spawn_client(std::size_t number, std::function<void(Env&, Node&)> body);
   // Why the last start of the node failed; empty if it did not.
   const std::string& start_failure(std::size_t number) const {

@@ -4,8 +4,8 @@
 // another (the scenario lost_majority).
 //
 // A harmed node is whole again when the harm is gone from its disk, it waits for no snapshot in the
-// place of a state that it had put aside and, if the disk was replaced, a configuration is committed
-// in which the node votes with its new one.
+// place of a state that it had put aside, and, if the disk was replaced, it votes with its new one
+// by a configuration that is committed.
 #pragma once
 
 #include <cstddef>
