@@ -74,10 +74,10 @@ void CycleWorkload::tie(Env& env, Node& node) {
   const Deadline deadline = Deadline::in(env.clock, options_.patience);
   kv::Transaction transaction(node.coordinator());
   for (std::uint64_t at = 0; at < options_.keys; ++at) {
-    const auto found = transaction.get(link(at), link(at), deadline);
+    const auto found = transaction.get(link(at), deadline);
     if (!found) return;
     const Bytes first = std::to_string((at + 1) % options_.keys);
-    transaction.put(link(at), link(at), found->value_or(first));
+    transaction.put(link(at), found->value_or(first));
   }
   std::optional<Reading> reading;
   if (is_settling_) {
@@ -92,7 +92,7 @@ void CycleWorkload::tie(Env& env, Node& node) {
 
 std::optional<std::uint64_t> CycleWorkload::number_at(kv::Transaction& transaction,
                                                       const Bytes& key, Deadline deadline) {
-  const auto found = transaction.get(key, key, deadline);
+  const auto found = transaction.get(key, deadline);
   if (!found) return std::nullopt;
   std::uint64_t number = 0;
   if (*found) std::from_chars((*found)->data(), (*found)->data() + (*found)->size(), number);
@@ -114,10 +114,10 @@ void CycleWorkload::permute(Env& env, Node& node, Client& client, std::size_t nu
     return;
   }
   judge_count(number, *count, least);  // A snapshot is one even if nothing comes of it.
-  transaction.put(link(a), link(a), std::to_string(*c));
-  transaction.put(link(*c), link(*c), std::to_string(*b));
-  transaction.put(link(*b), link(*b), std::to_string(*d));
-  transaction.put(counter(number), counter(number), std::to_string(*count + 1));
+  transaction.put(link(a), std::to_string(*c));
+  transaction.put(link(*c), std::to_string(*b));
+  transaction.put(link(*b), std::to_string(*d));
+  transaction.put(counter(number), std::to_string(*count + 1));
   client.is_writing = true;
   const auto outcome = transaction.commit(deadline);
   switch (outcome.kind) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/kv/transaction.h"
+#include "core/kv/spread.h"
 #include "scenarios/cluster.h"
 #include "scenarios/report.h"
 #include "sim/choices.h"
@@ -70,8 +71,9 @@ class CycleWorkload {
                                          Deadline deadline);
   void judge_ring(const std::vector<std::uint64_t>& next);
   void judge_count(std::size_t client, std::uint64_t seen, std::uint64_t least);
-  Bytes link(std::uint64_t at) const { return "cycle/" + std::to_string(at); }
-  static Bytes counter(std::size_t client) { return "count/" + std::to_string(client); }
+  static Bytes link(std::uint64_t at) { return key("cycle/" + std::to_string(at)); }
+  static Bytes counter(std::size_t client) { return key("count/" + std::to_string(client)); }
+  static Bytes key(const std::string& name) { return kv::spread(name) + name; }
 
   sim::World& world_;
   Cluster& cluster_;

@@ -230,7 +230,7 @@ HttpResponse S3Adapter::create_bucket(const Call& call) {
   const Bytes key = bucket_record_key(bucket);
   batch.conditions.push_back({key, kv::Condition::Kind::absent});
   batch.mutations.push_back({key, BucketRecord{clock_.wall_ms()}.encode()});
-  const auto outcome = store_.execute(bucket, std::move(batch), call.deadline);
+  const auto outcome = store_.execute(std::move(batch), call.deadline);
   if (!outcome) return store_error(call, outcome.error(), /*is_write=*/true);
   if (!outcome->applied) return error(call, s3_error::bucket_already_owned_by_you);
   return {.status = 200, .headers = {{"Location", "/" + bucket}}, .body = {}};
@@ -239,7 +239,7 @@ HttpResponse S3Adapter::create_bucket(const Call& call) {
 HttpResponse S3Adapter::head_bucket(const Call& call) {
   const std::string& bucket = call.request.bucket;
   if (!is_valid_bucket_name(bucket)) return error(call, s3_error::invalid_bucket_name);
-  const auto found = store_.get(bucket, {bucket_record_key(bucket)}, call.deadline);
+  const auto found = store_.get({bucket_record_key(bucket)}, call.deadline);
   if (!found) return store_error(call, found.error(), /*is_write=*/false);
   if (!found->front()) return error(call, s3_error::no_such_bucket);
   return {.status = 200, .headers = {{"x-amz-bucket-region", options_.region}}, .body = {}};
@@ -263,7 +263,7 @@ HttpResponse S3Adapter::put_object(const Call& call) {
   if (auto answer = add_write_conditions(call, batch)) return *std::move(answer);
   batch.mutations.push_back({object_record_key(bucket, key), record.encode_with(call.body)});
   const bool was_read_first = batch.conditions.back().kind == kv::Condition::Kind::version_is;
-  const auto outcome = store_.execute(bucket, std::move(batch), call.deadline);
+  const auto outcome = store_.execute(std::move(batch), call.deadline);
   if (!outcome) return store_error(call, outcome.error(), /*is_write=*/true);
   if (!outcome->applied) {
     if (outcome->failed_condition == 0) return error(call, s3_error::no_such_bucket);
@@ -295,7 +295,7 @@ std::optional<HttpResponse> S3Adapter::add_write_conditions(const Call& call, kv
   }
   // The log knows versions, not ETags: look which version has the ETag now, and let the log decide
   // whether it still is the one.
-  const auto found = store_.get(bucket, {bucket_record_key(bucket), key}, call.deadline);
+  const auto found = store_.get({bucket_record_key(bucket), key}, call.deadline);
   if (!found) {
     HttpResponse failed = store_error(call, found.error(), /*is_write=*/false);
     failed.headers.add("x-keelson-outcome", "not_applied");
@@ -315,7 +315,7 @@ std::optional<HttpResponse> S3Adapter::add_write_conditions(const Call& call, kv
 HttpResponse S3Adapter::read_object(const Call& call) {
   const auto& [bucket, key, operation, parameters] = call.request;
   if (!is_valid_bucket_name(bucket)) return error(call, s3_error::invalid_bucket_name);
-  auto found = store_.get(bucket, {bucket_record_key(bucket), object_record_key(bucket, key)},
+  auto found = store_.get({bucket_record_key(bucket), object_record_key(bucket, key)},
                           call.deadline);
   if (!found) return store_error(call, found.error(), /*is_write=*/false);
   if (!found->at(0)) return error(call, s3_error::no_such_bucket);
@@ -374,7 +374,7 @@ HttpResponse S3Adapter::delete_object(const Call& call) {
   batch.token = random_.identifier();
   batch.conditions.push_back({bucket_record_key(bucket), kv::Condition::Kind::exists});
   batch.mutations.push_back({object_record_key(bucket, key), std::nullopt});
-  const auto outcome = store_.execute(bucket, std::move(batch), call.deadline);
+  const auto outcome = store_.execute(std::move(batch), call.deadline);
   if (!outcome) return store_error(call, outcome.error(), /*is_write=*/true);
   if (!outcome->applied) return error(call, s3_error::no_such_bucket);
   return {.status = 204, .headers = {}, .body = {}};

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/kv/spread.h"
 
 namespace keelson::api {
 
@@ -50,12 +51,12 @@ class Reader {
 }  // namespace
 
 Bytes bucket_record_key(std::string_view bucket) {
-  return "s3/bucket/" + std::string(bucket);
+  return kv::spread(bucket) + "s3/bucket/" + std::string(bucket);
 }
 
 Bytes object_record_key(std::string_view bucket, std::string_view object) {
   CHECK(bucket.find('/') == std::string_view::npos);
-  return "s3/object/" + std::string(bucket) + "/" + std::string(object);
+  return kv::spread(bucket) + "s3/object/" + std::string(bucket) + "/" + std::string(object);
 }
 
 Bytes BucketRecord::encode() const {

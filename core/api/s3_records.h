@@ -1,9 +1,10 @@
-// How buckets and objects lie in the store. Everything of one bucket has the bucket's name as its
-// route, hence lives in one group, so that a condition on the bucket and a change of its objects
-// are one entry of one log.
+// How buckets and objects lie in the store. Everything of one bucket begins with the same octets,
+// so that it is in one group unless it was split: mostly a condition on the bucket and a change of
+// its objects are one entry of one log.
 //
-//   key    = "s3/bucket/" bucket                 a bucket's record
-//          | "s3/object/" bucket "/" object      an object's record; a bucket's name has no "/"
+//   key    = spread "s3/bucket/" bucket             a bucket's record
+//          | spread "s3/object/" bucket "/" object  an object's record; a bucket's name has no "/"
+//   spread = 2 octets: that of the bucket's name (core/kv/spread.h)
 //
 //   bucket = %x01 created-ms
 //   object = %x01 modified-ms md5 field-count *( name value ) body

@@ -58,6 +58,19 @@ void to_wire(const Mutation& mutation, wire::Mutation& message) {
   if (mutation.value) message.set_value(*mutation.value);
 }
 
+void to_wire(const Row& row, wire::FoundRow& message) {
+  message.set_key(row.key);
+  message.set_value(row.value.value);
+  message.set_version(row.value.version);
+}
+
+Row from_wire(wire::FoundRow&& message) {
+  Row row;
+  row.key = std::move(*message.mutable_key());
+  row.value = {std::move(*message.mutable_value()), message.version()};
+  return row;
+}
+
 void to_wire(const Batch& batch, wire::Batch& message) {
   message.set_token(batch.token);
   for (const Condition& condition : batch.conditions) {

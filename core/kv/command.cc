@@ -21,11 +21,17 @@ enum class CommandKind : char {
   forget = 5,
   collect_garbage = 6,
   raise_ceiling = 7,
+  change_shards = 8,
+  fence_range = 9,
+  receive_rows = 10,
+  own_range = 11,
+  drop_range = 12,
 };
 
 constexpr std::size_t kHeadBytes = 17;
 constexpr char kResultLocked = 2;
 constexpr char kResultRejected = 3;
+constexpr char kResultMoved = 4;
 constexpr std::size_t kOutcomeBytes = 13;
 
 std::uint64_t whole_ms(Duration span) {
@@ -62,6 +68,21 @@ Lock from_wire(wire::Lock&& message) {
           .primary = GroupId(message.primary()),
           .prepared_at = Timestamp(message.prepared_at()),
           .expires_at = Timestamp(message.expires_at())};
+}
+
+void to_wire(const FoundShards& found, wire::ChangeShards& message) {
+  for (const GroupId group : found.groups) message.mutable_found()->add_groups(group.value);
+}
+void to_wire(const SplitShard& split, wire::ChangeShards& message) { message.set_split(split.at); }
+void to_wire(const MoveShard& moved, wire::ChangeShards& message) {
+  message.mutable_move()->set_from(moved.from);
+  message.mutable_move()->set_to(moved.to.value);
+}
+void to_wire(const SwitchShard& switched, wire::ChangeShards& message) {
+  message.set_switch_move(switched.move);
+}
+void to_wire(const EndMove& ended, wire::ChangeShards& message) {
+  message.set_end_move(ended.move);
 }
 
 // One overload for each alternative of Command.
@@ -117,6 +138,37 @@ struct BodyWriter {
     message.set_step_ms(whole_ms(raise.step));
     write(CommandKind::raise_ceiling, serialize(message));
   }
+  void operator()(const ChangeShards& change) const {
+    wire::ChangeShards message;
+    message.set_version(change.version);
+    std::visit([&message](const auto& one) { to_wire(one, message); }, change.change);
+    write(CommandKind::change_shards, serialize(message));
+  }
+  void operator()(const FenceRange& fence) const {
+    wire::MoveStep message = step(fence.move);
+    message.set_from(fence.range.from);
+    message.set_to(fence.range.to);
+    write(CommandKind::fence_range, serialize(message));
+  }
+  void operator()(const ReceiveRows& receive) const {
+    wire::MoveStep message = step(receive.move);
+    message.set_from(receive.range.from);
+    message.set_to(receive.range.to);
+    for (const Row& row : receive.rows) kv::to_wire(row, *message.add_rows());
+    write(CommandKind::receive_rows, serialize(message));
+  }
+  void operator()(const OwnRange& own) const {
+    write(CommandKind::own_range, serialize(step(own.move)));
+  }
+  void operator()(const DropRange& drop) const {
+    write(CommandKind::drop_range, serialize(step(drop.move)));
+  }
+
+  static wire::MoveStep step(std::uint64_t move) {
+    wire::MoveStep message;
+    message.set_move(move);
+    return message;
+  }
 
   void write(CommandKind kind, BytesView body) const {
     out.reserve(kHeadBytes + body.size());
@@ -165,6 +217,41 @@ Result<Command> parse_decide(BytesView body) {
   return Error{ErrorCode::corrupt, "decide: of unknown kind"};
 }
 
+Result<ShardChange> parse_change(wire::ChangeShards& message) {
+  switch (message.change_case()) {
+    case wire::ChangeShards::kFound: {
+      FoundShards found;
+      for (const std::uint64_t group : message.found().groups()) {
+        found.groups.push_back(GroupId(group));
+      }
+      return ShardChange(std::move(found));
+    }
+    case wire::ChangeShards::kSplit:
+      return ShardChange(SplitShard{std::move(*message.mutable_split())});
+    case wire::ChangeShards::kMove:
+      return ShardChange(MoveShard{std::move(*message.mutable_move()->mutable_from()),
+                                   GroupId(message.move().to())});
+    case wire::ChangeShards::kSwitchMove: return ShardChange(SwitchShard{message.switch_move()});
+    case wire::ChangeShards::kEndMove: return ShardChange(EndMove{message.end_move()});
+    case wire::ChangeShards::CHANGE_NOT_SET: break;
+  }
+  return Error{ErrorCode::corrupt, "change of shards: of unknown kind"};
+}
+
+Result<Command> parse_step(CommandKind kind, BytesView body) {
+  TRY(wire::MoveStep message, parse<wire::MoveStep>(body, "step of a move"));
+  const std::uint64_t move = message.move();
+  KeyRange range{std::move(*message.mutable_from()), std::move(*message.mutable_to())};
+  if (kind == CommandKind::fence_range) return Command(FenceRange{move, std::move(range)});
+  if (kind == CommandKind::own_range) return Command(OwnRange{move});
+  if (kind == CommandKind::drop_range) return Command(DropRange{move});
+  ReceiveRows receive{.move = move, .range = std::move(range), .rows = {}};
+  for (wire::FoundRow& row : *message.mutable_rows()) {
+    receive.rows.push_back(kv::from_wire(std::move(row)));
+  }
+  return Command(std::move(receive));
+}
+
 Result<Command> parse_body(CommandKind kind, BytesView body) {
   switch (kind) {
     case CommandKind::batch: {
@@ -191,6 +278,15 @@ Result<Command> parse_body(CommandKind kind, BytesView body) {
       return Command(RaiseCeiling{.at_least = Timestamp(message.at_least()),
                                   .step = duration_of_ms(message.step_ms())});
     }
+    case CommandKind::change_shards: {
+      TRY(wire::ChangeShards message, parse<wire::ChangeShards>(body, "change of shards"));
+      TRY(ShardChange change, parse_change(message));
+      return Command(ChangeShards{.version = message.version(), .change = std::move(change)});
+    }
+    case CommandKind::fence_range:
+    case CommandKind::receive_rows:
+    case CommandKind::own_range:
+    case CommandKind::drop_range: return parse_step(kind, body);
   }
   return Error{ErrorCode::corrupt, "command: of unknown kind"};
 }
@@ -200,6 +296,7 @@ wire::CommandStatus to_wire(CommandResult::Status status) {
     case CommandResult::Status::done: return wire::COMMAND_STATUS_DONE;
     case CommandResult::Status::conflict: return wire::COMMAND_STATUS_CONFLICT;
     case CommandResult::Status::locked: return wire::COMMAND_STATUS_LOCKED;
+    case CommandResult::Status::moved: return wire::COMMAND_STATUS_MOVED;
     case CommandResult::Status::pending: return wire::COMMAND_STATUS_PENDING;
     case CommandResult::Status::aborted: return wire::COMMAND_STATUS_ABORTED;
     case CommandResult::Status::rejected: return wire::COMMAND_STATUS_REJECTED;
@@ -213,6 +310,7 @@ Result<CommandResult::Status> from_wire(wire::CommandStatus status) {
     case wire::COMMAND_STATUS_DONE: return CommandResult::Status::done;
     case wire::COMMAND_STATUS_CONFLICT: return CommandResult::Status::conflict;
     case wire::COMMAND_STATUS_LOCKED: return CommandResult::Status::locked;
+    case wire::COMMAND_STATUS_MOVED: return CommandResult::Status::moved;
     case wire::COMMAND_STATUS_PENDING: return CommandResult::Status::pending;
     case wire::COMMAND_STATUS_ABORTED: return CommandResult::Status::aborted;
     case wire::COMMAND_STATUS_REJECTED: return CommandResult::Status::rejected;
@@ -260,6 +358,7 @@ Bytes encode(const BatchResult& result) {
     append_u64(bytes, result.outcome->version);
     return bytes;
   }
+  if (result.has_moved) return Bytes(1, kResultMoved);
   if (!result.lock) return Bytes(1, kResultRejected);
   wire::Lock message;
   to_wire(*result.lock, message);
@@ -269,6 +368,7 @@ Bytes encode(const BatchResult& result) {
 BatchResult decode_batch_result(BytesView bytes) {
   CHECK(!bytes.empty());
   if (bytes.front() == kResultRejected) return {};
+  if (bytes.front() == kResultMoved) return {.has_moved = true};
   if (bytes.front() == kResultLocked) {
     auto message = parse<wire::Lock>(bytes.substr(1), "lock");
     CHECK(message.has_value());

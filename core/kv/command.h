@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "core/kv/hlc.h"
+#include "core/kv/rows.h"
+#include "core/kv/shard_map.h"
 #include "core/kv/store.h"
 
 namespace keelson::kv {
@@ -76,6 +78,34 @@ struct CollectGarbage {
   Bytes from;  // Where the last one has stopped; empty: from the beginning.
 };
 
+// In the default group: changes the shard map (core/kv/shard_map.h), if its version is this one.
+struct ChangeShards {
+  std::uint64_t version = 0;
+  ShardChange change;
+};
+
+// The steps of a move in the two groups that it concerns (core/kv/shard_map.h), each by the number
+// of the move. Nothing of the range is written from here on; the result has a lock as long as there
+// is one in it.
+struct FenceRange {
+  std::uint64_t move = 0;
+  KeyRange range;
+};
+// Rows as they are where they come from.
+struct ReceiveRows {
+  std::uint64_t move = 0;
+  KeyRange range;
+  std::vector<Row> rows;
+};
+// Has `done` when the range is served here, or has been.
+struct OwnRange {
+  std::uint64_t move = 0;
+};
+// Drops some of the rows that were copied; `pending` when there are more.
+struct DropRange {
+  std::uint64_t move = 0;
+};
+
 // In the default group: see core/kv/hlc.h. Has no stamp.
 struct RaiseCeiling {
   Timestamp at_least;
@@ -83,7 +113,8 @@ struct RaiseCeiling {
 };
 
 using Command =
-    std::variant<Batch, Prepare, Decide, Finish, Forget, CollectGarbage, RaiseCeiling>;
+    std::variant<Batch, Prepare, Decide, Finish, Forget, CollectGarbage, RaiseCeiling, ChangeShards,
+                 FenceRange, ReceiveRows, OwnRange, DropRange>;
 
 // With a stamp of zeros.
 Bytes encode_command(const Command& command);
@@ -100,19 +131,21 @@ Result<StampedCommand> decode_command(BytesView entry);
 
 // --- what came of it ---
 
-// Of a batch: its outcome, or the lock it met, or nothing when it was rejected. Only an outcome is
-// remembered with the batch's token.
+// Of a batch: its outcome, or the lock it met, or that some key is not served here any more, or
+// nothing when it was rejected. Only an outcome is remembered with the batch's token.
 struct BatchResult {
   std::optional<BatchOutcome> outcome = {};
   std::optional<Lock> lock = {};
+  bool has_moved = false;
 };
 
 // Of another command.
 struct CommandResult {
   enum class Status {
     done,      // Also when it had been done before.
-    conflict,  // A condition does not hold.
+    conflict,  // A condition does not hold. ChangeShards: the map has another version.
     locked,
+    moved,     // Prepare: some key is not served here any more.
     pending,   // Decide: the transaction may yet be committed; or nothing is known of it any more.
     aborted,   // Prepare, Decide: it is, or too old.
     rejected,  // No command, or stamped in the past: nothing has changed.
@@ -127,7 +160,7 @@ struct CommandResult {
 };
 
 // An outcome takes 13 octets, short enough to need no allocation:
-//   result = applied:u8 failed_condition:u32 version:u64 | 2:u8 Lock | 3:u8
+//   result = applied:u8 failed_condition:u32 version:u64 | 2:u8 Lock | 3:u8 rejected | 4:u8 moved
 Bytes encode(const BatchResult& result);
 // REQUIRES: encode() made it.
 BatchResult decode_batch_result(BytesView bytes);

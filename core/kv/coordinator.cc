@@ -20,7 +20,10 @@ bool outcome_is_unknown(ErrorCode code) {
   return code == ErrorCode::timed_out || code == ErrorCode::connection_lost;
 }
 
-std::size_t size_of(const Batch& batch) {
+// Of a command that is not a batch: what it says of itself beside the rows it carries.
+constexpr std::size_t kCommandOverheadMax = 64 << 10;
+
+Result<void> check_size(const Batch& batch, std::size_t allowed) {
   std::size_t size = batch.token.size();
   for (const Condition& condition : batch.conditions) {
     size += condition.key.size() + condition.end.size();
@@ -28,7 +31,9 @@ std::size_t size_of(const Batch& batch) {
   for (const Mutation& mutation : batch.mutations) {
     size += mutation.key.size() + (mutation.value ? mutation.value->size() : 0);
   }
-  return size;
+  if (size <= allowed) return {};
+  return Error{ErrorCode::invalid_argument,
+               fmt::format("batch of {} bytes, {} are allowed", size, allowed)};
 }
 
 // Whether the work changes anything, and may then be done twice with the effect of once.
@@ -40,12 +45,17 @@ bool may_be_repeated(const Work& work) {
   return batch == nullptr || !batch->token.empty();
 }
 
+Error unavailable_because(Error error) {
+  return {ErrorCode::unavailable, std::move(error.message)};
+}
+
 }  // namespace
 
 Coordinator::Coordinator(Env& env, CoordinatorOptions options, raft::RaftNode& raft,
                          PeerCaller& peers, StateStore& state)
     : env_(env), options_(std::move(options)), raft_(raft), peers_(peers), state_(state),
       timestamps_(env, options_.timestamps, raft, *this), resolver_(env, *this),
+      shard_mover_(env, *this, raft), initial_shards_(ShardMap::initial(options_.groups)),
       fibers_(env.scheduler) {
   CHECK(!options_.groups.empty());
   CHECK(std::is_sorted(options_.groups.begin(), options_.groups.end()));
@@ -54,15 +64,13 @@ Coordinator::Coordinator(Env& env, CoordinatorOptions options, raft::RaftNode& r
 void Coordinator::start() {
   fibers_.spawn("ceiling", [this] { renew_loop(); });
   resolver_.start();
+  shard_mover_.start();
 }
 
 void Coordinator::stop() {
+  shard_mover_.stop();
   resolver_.stop();
   fibers_.stop();
-}
-
-GroupId Coordinator::group_of(BytesView route) const {
-  return options_.groups[hash64(route) % options_.groups.size()];
 }
 
 bool Coordinator::leads(GroupId group) const {
@@ -71,61 +79,119 @@ bool Coordinator::leads(GroupId group) const {
 
 // --- Store ---
 
-Result<BatchOutcome> Coordinator::execute(BytesView route, Batch batch, Deadline deadline) {
-  if (const std::size_t size = size_of(batch); size > options_.batch_bytes_max) {
-    return Error{ErrorCode::invalid_argument,
-                 fmt::format("batch of {} bytes, {} are allowed", size, options_.batch_bytes_max)};
+Result<BatchOutcome> Coordinator::execute(Batch batch, Deadline deadline) {
+  TRY(check_size(batch, options_.batch_bytes_max));
+  const Work work(std::move(batch));
+  while (true) {
+    const Batch& whole = std::get<Batch>(work);
+    Result<BatchOutcome> outcome(BatchOutcome{});
+    if (const auto group = only_group_of(whole)) {
+      auto answer = work_with_retries(*group, work, deadline);
+      if (answer) return std::get<BatchOutcome>(*answer);
+      outcome = std::move(answer).error();
+    } else {
+      outcome = execute_across(whole, deadline);
+    }
+    if (outcome || outcome.error().code != ErrorCode::conflict) return outcome;
+    if (!wait_for_shards(deadline)) return unavailable_because(outcome.error());
   }
-  TRY(Answer answer, work_with_retries(group_of(route), route, std::move(batch), deadline));
-  return std::get<BatchOutcome>(answer);
 }
 
-Result<std::vector<std::optional<VersionedValue>>> Coordinator::get(BytesView route,
-                                                                    std::vector<Bytes> keys,
+Result<std::vector<std::optional<VersionedValue>>> Coordinator::get(std::vector<Bytes> keys,
                                                                     Deadline deadline) {
-  TRY(Answer answer, work_with_retries(group_of(route), route,
-                                       ReadRequest{.keys = std::move(keys)}, deadline));
-  return std::get<ReadReply>(std::move(answer)).values;
+  const Work work(ReadRequest{.keys = std::move(keys)});
+  while (true) {
+    const std::vector<Bytes>& all = std::get<ReadRequest>(work).keys;
+    Result<std::vector<std::optional<VersionedValue>>> values(
+        std::vector<std::optional<VersionedValue>>{});
+    if (const auto group = only_group_of(all)) {
+      auto answer = work_with_retries(*group, work, deadline);
+      if (answer) return std::get<ReadReply>(*std::move(answer)).values;
+      values = std::move(answer).error();
+    } else {
+      values = get_across(all, deadline);
+    }
+    if (values || values.error().code != ErrorCode::conflict) return values;
+    if (!wait_for_shards(deadline)) return unavailable_because(values.error());
+  }
+}
+
+// After a conflict: mostly a group knew of a move before this node did. False when there is no time
+// for another try.
+bool Coordinator::wait_for_shards(Deadline deadline) {
+  SOMETIMES(env_.marks, "kv: looked again where a key is");
+  if (env_.clock.now() + options_.retry_interval >= deadline.at) return false;
+  env_.scheduler.sleep_for(options_.retry_interval);
+  return true;
+}
+
+// --- shards ---
+
+const ShardMap& Coordinator::shards() const {
+  const ShardMap& known = state_.memory(default_group()).shards;
+  return known.version() == 0 ? initial_shards_ : known;
+}
+
+Result<void> Coordinator::change_shards(const ShardChange& change, std::uint64_t version,
+                                        Deadline deadline) {
+  ShardMap next = shards();
+  if (next.version() != version) {
+    return Error{ErrorCode::conflict, fmt::format("the shard map has version {}, not {}",
+                                                  next.version(), version)};
+  }
+  if (version == 0 && !std::holds_alternative<FoundShards>(change)) {
+    return Error{ErrorCode::unavailable,
+                 "the shard map is not written down yet: that needs every member of the default "
+                 "group, of a version that knows shards"};
+  }
+  TRY(next.apply(change));
+  if (const auto* const move = std::get_if<MoveShard>(&change);
+      move != nullptr && std::find(options_.groups.begin(), options_.groups.end(), move->to) ==
+                             options_.groups.end()) {
+    return Error{ErrorCode::invalid_argument, fmt::format("there is no {}", to_string(move->to))};
+  }
+  TRY(const CommandResult result,
+      command_in(default_group(), ChangeShards{.version = version, .change = change}, {},
+                 deadline));
+  if (result.status == CommandResult::Status::done) return {};
+  return Error{ErrorCode::conflict, "the shard map is another one by now"};
 }
 
 // --- of one group ---
 
 Result<BatchOutcome> Coordinator::execute_in(GroupId group, Batch batch, Deadline deadline) {
-  if (const std::size_t size = size_of(batch); size > options_.batch_bytes_max) {
-    return Error{ErrorCode::invalid_argument,
-                 fmt::format("batch of {} bytes, {} are allowed", size, options_.batch_bytes_max)};
-  }
-  TRY(Answer answer, work_with_retries(group, {}, std::move(batch), deadline));
+  TRY(check_size(batch, options_.batch_bytes_max));
+  TRY(Answer answer, work_with_retries(group, std::move(batch), deadline));
   return std::get<BatchOutcome>(answer);
 }
 
 Result<ReadReply> Coordinator::read_in(GroupId group, ReadRequest request, Deadline deadline) {
-  TRY(Answer answer, work_with_retries(group, {}, std::move(request), deadline));
+  TRY(Answer answer, work_with_retries(group, std::move(request), deadline));
   return std::get<ReadReply>(std::move(answer));
 }
 
 Result<CommandResult> Coordinator::command_in(GroupId group, const Command& command,
                                               Timestamp at_least, Deadline deadline) {
   CommandRequest request{.entry = encode_command(command), .at_least = at_least};
-  if (request.entry.size() > options_.batch_bytes_max) {
+  if (request.entry.size() > options_.batch_bytes_max + kCommandOverheadMax) {
     return Error{ErrorCode::unavailable, "larger than is allowed"};
   }
-  TRY(Answer answer, work_with_retries(group, {}, std::move(request), deadline));
+  TRY(Answer answer, work_with_retries(group, std::move(request), deadline));
   return std::get<CommandResult>(std::move(answer));
 }
 
 Result<CeilingReply> Coordinator::raise_ceiling(const CeilingRequest& request, Deadline deadline) {
-  TRY(Answer answer, work_with_retries(default_group(), {}, request, deadline));
+  TRY(Answer answer, work_with_retries(default_group(), request, deadline));
   return std::get<CeilingReply>(answer);
 }
 
 // --- finding the leader ---
 
-Result<Answer> Coordinator::work_with_retries(GroupId group, BytesView route, const Work& work,
+Result<Answer> Coordinator::work_with_retries(GroupId group, const Work& work,
                                               Deadline deadline) {
   bool may_have_happened = false;
   while (true) {
-    auto answer = try_once(group, route, work, deadline);
+    auto answer = try_once(group, work, deadline);
     if (answer) return answer;
     Error error = std::move(answer).error();
     if (outcome_is_unknown(error.code)) {
@@ -146,18 +212,17 @@ Result<Answer> Coordinator::work_with_retries(GroupId group, BytesView route, co
   }
 }
 
-Result<Answer> Coordinator::try_once(GroupId group, BytesView route, const Work& work,
-                                     Deadline deadline) {
+Result<Answer> Coordinator::try_once(GroupId group, const Work& work, Deadline deadline) {
   if (leads(group)) return work_here(group, work, deadline);
   const auto leader = raft_.core(group).leader();
   if (!leader || *leader == options_.self) {
     return Error{ErrorCode::unavailable, fmt::format("{} has no leader", to_string(group))};
   }
-  return forward(*leader, group, route, work, deadline);
+  return forward(*leader, group, work, deadline);
 }
 
-Result<Answer> Coordinator::forward(NodeId leader, GroupId group, BytesView route,
-                                    const Work& work, Deadline deadline) {
+Result<Answer> Coordinator::forward(NodeId leader, GroupId group, const Work& work,
+                                    Deadline deadline) {
   Circuit& circuit = circuits_[group];
   const raft::Term term = raft_.core(group).current_term();
   if (circuit.leader != leader || circuit.term != term) circuit = {.leader = leader, .term = term};
@@ -168,7 +233,6 @@ Result<Answer> Coordinator::forward(NodeId leader, GroupId group, BytesView rout
   }
   const ForwardRequest request{.request_id = next_request_id_++,
                                .group = group,
-                               .route = Bytes(route),
                                .remaining = deadline.at - env_.clock.now(),
                                .hops = 1,
                                .now = timestamps_.now(),
@@ -196,11 +260,10 @@ Result<Answer> Coordinator::forward(NodeId leader, GroupId group, BytesView rout
   return std::move(reply->result);
 }
 
-// Of a request without a route the sender knew the group itself.
-bool Coordinator::is_routed_here(const ForwardRequest& request) const {
+// Whether the group still has the keys, the group knows best.
+bool Coordinator::is_for_this_node(const ForwardRequest& request) const {
   return request.hops <= kHopsMax &&
-         std::binary_search(options_.groups.begin(), options_.groups.end(), request.group) &&
-         (request.route.empty() || group_of(request.route) == request.group);
+         std::binary_search(options_.groups.begin(), options_.groups.end(), request.group);
 }
 
 Bytes Coordinator::serve_forwarded(BytesView bytes) {
@@ -213,8 +276,8 @@ Bytes Coordinator::serve_forwarded(BytesView bytes) {
   ++counts_.served;
   reply.request_id = request->request_id;
   timestamps_.observe(request->now);
-  if (!is_routed_here(*request)) {
-    reply.result = Error{ErrorCode::invalid_argument, "not routed as this node routes"};
+  if (!is_for_this_node(*request)) {
+    reply.result = Error{ErrorCode::invalid_argument, "not for this node"};
     return to_bytes(reply);
   }
   reply.result = work_here(request->group, request->work,
@@ -229,17 +292,25 @@ Bytes Coordinator::serve_forwarded(BytesView bytes) {
 
 // --- Leadership ---
 
-bool Coordinator::is_leader() const {
-  // A leader that hands over is one no more for those who ask.
-  return leads(default_group()) && !raft_.is_transferring(default_group());
+bool Coordinator::is_leader() const { return is_leader_of(default_group()); }
+
+// A leader that hands over is one no more for those who ask.
+bool Coordinator::is_leader_of(GroupId group) const {
+  return leads(group) && !raft_.is_transferring(group);
 }
 
 Result<void> Coordinator::verify_leader(Deadline deadline) {
+  return verify_leader_of(default_group(), deadline);
+}
+
+Result<void> Coordinator::verify_leader_of(GroupId group, Deadline deadline) {
   if (draining_) return Error{ErrorCode::not_leader, "draining"};
-  const auto confirmed = raft_.confirm_leadership(default_group(), deadline);
+  const auto confirmed = raft_.confirm_leadership(group, deadline);
   if (!confirmed) return confirmed.error();
   // The answer is used after a suspension: what was confirmed may be over.
-  if (draining_ || !is_leader()) return Error{ErrorCode::not_leader, "no longer leader"};
+  if (draining_ || !is_leader_of(group)) {
+    return Error{ErrorCode::not_leader, "no longer leader"};
+  }
   return {};
 }
 
@@ -261,20 +332,14 @@ bool Coordinator::is_ready() const {
   return true;
 }
 
-bool Coordinator::is_leader_for_key(BytesView route) const { return leads(group_of(route)); }
+bool Coordinator::is_leader_for_key(BytesView key) const { return is_leader_of(group_of(key)); }
 
-Result<void> Coordinator::verify_leader_for_key(BytesView route, Deadline deadline) {
-  if (draining_) return Error{ErrorCode::not_leader, "draining"};
-  const auto confirmed = raft_.confirm_leadership(group_of(route), deadline);
-  if (!confirmed) return confirmed.error();
-  if (draining_ || !is_leader_for_key(route)) {
-    return Error{ErrorCode::not_leader, "no longer leader"};
-  }
-  return {};
+Result<void> Coordinator::verify_leader_for_key(BytesView key, Deadline deadline) {
+  return verify_leader_of(group_of(key), deadline);
 }
 
-std::optional<NodeId> Coordinator::leader_hint_for_key(BytesView route) const {
-  return raft_.core(group_of(route)).leader();
+std::optional<NodeId> Coordinator::leader_hint_for_key(BytesView key) const {
+  return raft_.core(group_of(key)).leader();
 }
 
 void Coordinator::begin_drain() {

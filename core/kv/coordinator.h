@@ -1,10 +1,13 @@
-// Coordinator: the cluster as one store, from the point of view of one node. It routes a key to its
-// group, finds the group's leader, works there (here, or one hop away), and retries what is safe.
+// Coordinator: the cluster as one store, from the point of view of one node. It looks up which
+// group has a key, finds the group's leader, works there (here, or one hop away), and retries what
+// is safe. When the group has given the key away meanwhile, it looks again.
 //
 // What an error says is kept honest all the way: unavailable = surely did not happen; timed_out =
 // may have happened. A batch with a token may be tried again after an unknown outcome, since it is
 // applied once, and so may the commands of transactions, which name theirs; a batch without a token
 // is not.
+//
+// Keys of several groups in one call are one moment all the same: cross_group.cc.
 //
 // A leader that does not answer is not asked again for a while: after a few failures in a row its
 // circuit is open, for this leader in this term, and requests look for another one at once.
@@ -16,6 +19,7 @@
 
 #include "core/kv/forward.h"
 #include "core/kv/resolver.h"
+#include "core/kv/shard_mover.h"
 #include "core/kv/state_store.h"
 #include "core/kv/store.h"
 #include "core/kv/timestamps.h"
@@ -70,8 +74,8 @@ class Coordinator : public Store, public Leadership, private CeilingSource {
   void stop();
 
   // --- Store ---
-  Result<BatchOutcome> execute(BytesView route, Batch batch, Deadline deadline) override;
-  Result<std::vector<std::optional<VersionedValue>>> get(BytesView route, std::vector<Bytes> keys,
+  Result<BatchOutcome> execute(Batch batch, Deadline deadline) override;
+  Result<std::vector<std::optional<VersionedValue>>> get(std::vector<Bytes> keys,
                                                          Deadline deadline) override;
 
   // --- Leadership of the default group ---
@@ -82,16 +86,26 @@ class Coordinator : public Store, public Leadership, private CeilingSource {
   bool is_draining() const override { return draining_; }
   bool is_ready() const override;
 
-  // --- the same, of the group that owns a key of this route ---
-  bool is_leader_for_key(BytesView route) const;
-  Result<void> verify_leader_for_key(BytesView route, Deadline deadline);
-  std::optional<NodeId> leader_hint_for_key(BytesView route) const;
+  // --- the same, of the group that has the key ---
+  bool is_leader_for_key(BytesView key) const;
+  Result<void> verify_leader_for_key(BytesView key, Deadline deadline);
+  std::optional<NodeId> leader_hint_for_key(BytesView key) const;
+
+  // --- shards ---
+
+  // As this node knows it; valid until the caller suspends.
+  const ShardMap& shards() const;
+  GroupId group_of(BytesView key) const { return shards().group_of(key); }
+  // Changes the map, if it has that version; a move goes on by itself then. Errors: conflict (the
+  // map is another one by now, after a lost connection perhaps by this very change; or a shard is
+  // moving), invalid_argument (the change makes no sense: the message says why), unavailable,
+  // timed_out (it may have happened).
+  Result<void> change_shards(const ShardChange& change, std::uint64_t version, Deadline deadline);
 
   // From now on probes are red, and verifications that are under way fail. Requests go on.
   void begin_drain();
 
   GroupId default_group() const { return options_.groups.front(); }
-  GroupId group_of(BytesView route) const;
 
   // What a peer's coordinator asks of this one; encoded ForwardRequest to encoded ForwardReply.
   // Never passes it on.
@@ -100,11 +114,11 @@ class Coordinator : public Store, public Leadership, private CeilingSource {
   CoordinatorCounts counts() const { return counts_; }
   TransactionCounts transaction_counts() const { return resolver_.counts(); }
 
-  // --- for Transaction and Resolver: of one group, wherever its leader is ---
+  // --- for Transaction, Resolver and ShardMover: of one group, wherever its leader is ---
 
-  // As execute().
+  // As execute(), and conflict: the group does not have all its keys any more.
   Result<BatchOutcome> execute_in(GroupId group, Batch batch, Deadline deadline);
-  // Errors: conflict (as read() of core/kv/versions.h says), timed_out, unavailable.
+  // Errors: conflict (as read() of core/kv/versions.h says, or as above), timed_out, unavailable.
   Result<ReadReply> read_in(GroupId group, ReadRequest request, Deadline deadline);
   // REQUIRES: it may be repeated. Errors: timed_out (it may have happened), unavailable.
   Result<CommandResult> command_in(GroupId group, const Command& command, Timestamp at_least,
@@ -127,13 +141,21 @@ class Coordinator : public Store, public Leadership, private CeilingSource {
   };
 
   // coordinator.cc
-  Result<Answer> work_with_retries(GroupId group, BytesView route, const Work& work,
-                                   Deadline deadline);
-  Result<Answer> try_once(GroupId group, BytesView route, const Work& work, Deadline deadline);
-  Result<Answer> forward(NodeId leader, GroupId group, BytesView route, const Work& work,
-                         Deadline deadline);
-  bool is_routed_here(const ForwardRequest& request) const;
+  Result<Answer> work_with_retries(GroupId group, const Work& work, Deadline deadline);
+  Result<Answer> try_once(GroupId group, const Work& work, Deadline deadline);
+  Result<Answer> forward(NodeId leader, GroupId group, const Work& work, Deadline deadline);
+  bool wait_for_shards(Deadline deadline);
+  bool is_leader_of(GroupId group) const;
+  Result<void> verify_leader_of(GroupId group, Deadline deadline);
+  bool is_for_this_node(const ForwardRequest& request) const;
   Result<CeilingReply> raise_ceiling(const CeilingRequest& request, Deadline deadline) override;
+
+  // cross_group.cc
+  std::optional<GroupId> only_group_of(const Batch& batch) const;
+  std::optional<GroupId> only_group_of(const std::vector<Bytes>& keys) const;
+  Result<BatchOutcome> execute_across(const Batch& batch, Deadline deadline);
+  Result<std::vector<std::optional<VersionedValue>>> get_across(const std::vector<Bytes>& keys,
+                                                                Deadline deadline);
 
   // leader_work.cc: as the group's leader
   Result<Answer> work_here(GroupId group, const Work& work, Deadline deadline);
@@ -153,6 +175,8 @@ class Coordinator : public Store, public Leadership, private CeilingSource {
   StateStore& state_;
   Timestamps timestamps_;
   Resolver resolver_;
+  ShardMover shard_mover_;
+  const ShardMap initial_shards_;
   std::map<GroupId, Circuit> circuits_;
   CoordinatorCounts counts_;
   std::uint64_t next_request_id_ = 1;

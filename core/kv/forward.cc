@@ -71,8 +71,7 @@ ReadReply from_wire(wire::GetReply&& message) {
     if (value.found()) added = VersionedValue{std::move(*value.mutable_value()), value.version()};
   }
   for (wire::FoundRow& row : *message.mutable_rows()) {
-    reply.rows.push_back(
-        {std::move(*row.mutable_key()), {std::move(*row.mutable_value()), row.version()}});
+    reply.rows.push_back(kv::from_wire(std::move(row)));
   }
   reply.covered_to = std::move(*message.mutable_covered_to());
   reply.at = Timestamp(message.at());
@@ -127,10 +126,7 @@ struct AnswerWriter {
       added.set_version(value->version);
     }
     for (const Row& row : reply.rows) {
-      wire::FoundRow& added = *written.add_rows();
-      added.set_key(row.key);
-      added.set_value(row.value.value);
-      added.set_version(row.value.version);
+      kv::to_wire(row, *written.add_rows());
     }
     written.set_covered_to(reply.covered_to);
     written.set_at(reply.at.value);
@@ -151,7 +147,6 @@ Bytes to_bytes(const ForwardRequest& request) {
   wire::ForwardRequest message;
   message.set_request_id(request.request_id);
   message.set_group(request.group.value);
-  message.set_route(request.route);
   const auto microseconds =
       std::chrono::duration_cast<std::chrono::microseconds>(request.remaining).count();
   message.set_remaining_us(static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds, 0)));
@@ -181,7 +176,6 @@ Result<ForwardRequest> forward_request_from_bytes(BytesView bytes) {
   ForwardRequest request;
   request.request_id = message.request_id();
   request.group = GroupId(message.group());
-  request.route = std::move(*message.mutable_route());
   request.remaining = duration_of(message.remaining_us());
   request.hops = message.hops();
   request.now = Timestamp(message.now());

@@ -36,7 +36,6 @@ using Answer = std::variant<BatchOutcome, ReadReply, CommandResult, CeilingReply
 struct ForwardRequest {
   std::uint64_t request_id = 0;  // Chosen by the sender; the reply carries it.
   GroupId group;
-  Bytes route;             // Of a batch and of a read as things are now; otherwise empty.
   Duration remaining{};    // Of the deadline, when it was sent; microseconds survive the wire.
   std::uint32_t hops = 0;  // How many nodes have passed it on: the guard against loops.
   Timestamp now = {};      // The sender's: whoever reads it is not behind it from then on.

@@ -15,6 +15,8 @@ using Status = CommandResult::Status;
 
 // Old versions looked at by one CollectGarbage.
 constexpr std::size_t kCollectedAtOnce = 256;
+// Rows of a shard that has moved away, dropped by one DropRange.
+constexpr std::size_t kDroppedAtOnce = 256;
 
 Bytes row_of(BytesView prefix, BytesView transaction) {
   Bytes row(prefix);
@@ -42,6 +44,10 @@ bool GroupMachine::take_stamp(const StampedCommand& stamped) {
 
 Result<BatchResult> GroupMachine::apply(const Stamp& stamp, Batch& batch) {
   CHECK(clock_.last == stamp.at);
+  if (!ownership_.serves(batch.conditions, batch.mutations)) {
+    SOMETIMES(marks_, "kv: a batch came after its shard had moved");
+    return BatchResult{.has_moved = true};
+  }
   if (const Lock* const lock = locks_.conflict_with(batch.conditions, batch.mutations)) {
     SOMETIMES(marks_, "kv: a batch met a lock");
     return BatchResult{.lock = *lock};
@@ -80,6 +86,10 @@ Result<CommandResult> GroupMachine::apply_one(const Stamp& stamp, Prepare& prepa
   }
   if (stamp.at > prepare.begun + kTransactionAgeMax) {
     return CommandResult{.status = Status::aborted};
+  }
+  if (!ownership_.serves(prepare.conditions, prepare.mutations)) {
+    SOMETIMES(marks_, "kv: a transaction came after a shard had moved");
+    return CommandResult{.status = Status::moved};
   }
   if (const Lock* const lock =
           locks_.conflict_with(prepare.conditions, prepare.mutations, prepare.transaction)) {
@@ -145,6 +155,74 @@ Result<CommandResult> GroupMachine::apply_one(const Stamp&, RaiseCeiling& raise)
   return CommandResult{.status = Status::done, .at = clock_.ceiling, .previous = previous};
 }
 
+// --- shards ---
+
+Result<CommandResult> GroupMachine::apply_one(const Stamp& stamp, ChangeShards& change) {
+  if (change.version != shards_.version() || !shards_.apply(change.change)) {
+    return CommandResult{.status = Status::conflict};
+  }
+  CHECK(shards_.version() == change.version + 1);
+  rows_.put(Bytes(kShardMapRow), {.value = encode(shards_), .version = stamp.at.value});
+  return CommandResult{.status = Status::done};
+}
+
+Result<CommandResult> GroupMachine::apply_one(const Stamp& stamp, FenceRange& fence) {
+  if (ownership_.fence(fence.move, fence.range)) save_ownership(stamp);
+  CommandResult result{.status = Status::done};
+  if (const KeyRange* const fenced = ownership_.find(fence.move, Ownership::State::fenced)) {
+    if (const Lock* const lock = locks_.holder_in(*fenced)) result.lock = *lock;
+  }
+  return result;
+}
+
+Result<CommandResult> GroupMachine::apply_one(const Stamp& stamp, ReceiveRows& receive) {
+  if (ownership_.begin_to_receive(receive.move, receive.range)) {
+    TRY(const std::vector<Row> left,
+        rows_.scan(first_user_key(receive.range.from), receive.range.to, 1));
+    CHECK(left.empty());  // Whatever was here once was dropped before that move ended.
+    save_ownership(stamp);
+  }
+  const KeyRange* const arriving =
+      ownership_.find(receive.move, Ownership::State::arriving);
+  if (arriving == nullptr) {
+    SOMETIMES(marks_, "kv: rows of a shard came again, too late");
+    return CommandResult{.status = Status::done};
+  }
+  for (Row& row : receive.rows) {
+    CHECK(arriving->contains(row.key) && row.value.version < stamp.at.value);
+    rows_.put(row.key, std::move(row.value));
+  }
+  return CommandResult{.status = Status::done};
+}
+
+// Old versions did not come along: nobody reads before this.
+Result<CommandResult> GroupMachine::apply_one(const Stamp& stamp, OwnRange& own) {
+  if (ownership_.own(own.move)) {
+    clock_.safe_point = stamp.at;
+    save_ownership(stamp);
+  }
+  const bool is_owned = ownership_.newest_move() >= own.move;
+  return CommandResult{.status = is_owned ? Status::done : Status::pending};
+}
+
+Result<CommandResult> GroupMachine::apply_one(const Stamp& stamp, DropRange& drop) {
+  if (ownership_.begin_to_drop(drop.move)) save_ownership(stamp);
+  const KeyRange* const range = ownership_.find(drop.move, Ownership::State::dropping);
+  if (range == nullptr) return CommandResult{.status = Status::done};
+  TRY(const std::vector<Row> rows,
+      rows_.scan(first_user_key(range->from), range->to, kDroppedAtOnce));
+  for (const Row& row : rows) rows_.remove(row.key);
+  if (rows.size() == kDroppedAtOnce) return CommandResult{.status = Status::pending};
+  const bool has_ended = ownership_.end_dropping(drop.move);
+  CHECK(has_ended);
+  save_ownership(stamp);
+  return CommandResult{.status = Status::done};
+}
+
+void GroupMachine::save_ownership(const Stamp& stamp) {
+  rows_.put(Bytes(kOwnershipRow), {.value = encode(ownership_), .version = stamp.at.value});
+}
+
 // --- steps ---
 
 Result<std::optional<std::size_t>> GroupMachine::first_that_fails(
@@ -190,19 +268,6 @@ Result<CommandResult> GroupMachine::record_decision(const Stamp& stamp, BytesVie
   rows_.put(row_of(kRecordRows, transaction),
             {.value = encode(record), .version = stamp.at.value});
   return result_of(record);
-}
-
-Result<void> GroupMachine::load_locks(Rows& rows, LockTable& locks) {
-  locks.clear();
-  TRY(const std::vector<Row> prepared,
-      rows.scan(kPreparedRows, end_of(kPreparedRows), SIZE_MAX));
-  for (const Row& row : prepared) {
-    TRY(const StampedCommand stamped, decode_command(row.value.value));
-    const Prepare* const prepare = std::get_if<Prepare>(&stamped.command);
-    if (prepare == nullptr) return Error{ErrorCode::corrupt, "a prepared transaction's row"};
-    locks.add(*prepare, Timestamp(row.value.version));
-  }
-  return {};
 }
 
 }  // namespace keelson::kv

@@ -11,8 +11,7 @@
 
 #include "core/base/event_log.h"
 #include "core/kv/command.h"
-#include "core/kv/locks.h"
-#include "core/kv/rows.h"
+#include "core/kv/group_memory.h"
 
 namespace keelson::kv {
 
@@ -23,8 +22,9 @@ inline constexpr Duration kTransactionAgeMax = std::chrono::seconds(30);
 class GroupMachine {
  public:
   // The arguments outlive this object.
-  GroupMachine(Rows& rows, GroupClock& clock, LockTable& locks, Marks& marks)
-      : rows_(rows), clock_(clock), locks_(locks), marks_(marks) {}
+  GroupMachine(Rows& rows, GroupMemory& group, Marks& marks)
+      : rows_(rows), clock_(group.clock), locks_(group.locks), ownership_(group.ownership),
+        shards_(group.shards), marks_(marks) {}
 
   // Takes note of a command's stamp: before it is applied, or answered from memory. False when it
   // is not after the last one: the command is rejected, and nothing has changed. RaiseCeiling has
@@ -36,9 +36,6 @@ class GroupMachine {
   // The same for any other command. REQUIRES: as above, and it is no Batch.
   Result<CommandResult> apply(const Stamp& stamp, Command& command);
 
-  // Makes the lock table anew from the rows. May suspend. Errors: io_error, corrupt.
-  static Result<void> load_locks(Rows& rows, LockTable& locks);
-
  private:
   Result<CommandResult> apply_one(const Stamp& stamp, Prepare& prepare);
   Result<CommandResult> apply_one(const Stamp& stamp, Decide& decide);
@@ -46,11 +43,17 @@ class GroupMachine {
   Result<CommandResult> apply_one(const Stamp& stamp, Forget& forget);
   Result<CommandResult> apply_one(const Stamp& stamp, CollectGarbage& collect);
   Result<CommandResult> apply_one(const Stamp& stamp, RaiseCeiling& raise);
+  Result<CommandResult> apply_one(const Stamp& stamp, ChangeShards& change);
+  Result<CommandResult> apply_one(const Stamp& stamp, FenceRange& fence);
+  Result<CommandResult> apply_one(const Stamp& stamp, ReceiveRows& receive);
+  Result<CommandResult> apply_one(const Stamp& stamp, OwnRange& own);
+  Result<CommandResult> apply_one(const Stamp& stamp, DropRange& drop);
 
   Result<std::optional<std::size_t>> first_that_fails(const std::vector<Condition>& conditions);
   Result<void> write(Timestamp at, std::vector<Mutation>& mutations);
   Result<std::optional<Record>> find_record(BytesView transaction);
   Result<Prepare> unlock(BytesView transaction);
+  void save_ownership(const Stamp& stamp);
   Result<CommandResult> record_decision(const Stamp& stamp, BytesView transaction,
                                         Timestamp committed_at,
                                         std::vector<GroupId> participants);
@@ -58,6 +61,8 @@ class GroupMachine {
   Rows& rows_;
   GroupClock& clock_;
   LockTable& locks_;
+  Ownership& ownership_;
+  ShardMap& shards_;
   Marks& marks_;
 };
 

@@ -18,6 +18,12 @@ constexpr Duration kLockPatienceMax = std::chrono::milliseconds(50);
 // What a Prepare waits for; then its transaction gives up, so that two cannot wait for each other.
 constexpr int kLocksMetByPrepare = 4;
 
+// Who asked knows an older shard map than the group.
+Error has_moved(GroupId group) {
+  return {ErrorCode::conflict,
+          fmt::format("{} does not serve all of it any more", to_string(group))};
+}
+
 }  // namespace
 
 Result<Answer> Coordinator::work_here(GroupId group, const Work& work, Deadline deadline) {
@@ -42,6 +48,7 @@ Result<Answer> Coordinator::work_on(GroupId group, const Batch& batch, Deadline 
     TRY(const Bytes bytes, propose_stamped(group, encode_command(batch), {}, deadline));
     BatchResult result = decode_batch_result(bytes);
     if (result.outcome) return Answer(*result.outcome);
+    if (result.has_moved) return has_moved(group);
     if (!result.lock) {
       return Error{ErrorCode::unavailable, fmt::format("{}: a stamp went back", to_string(group))};
     }
@@ -85,6 +92,7 @@ Result<Answer> Coordinator::work_on(GroupId group, const ReadRequest& asked, Dea
     if (!outcome && outcome.error().code == ErrorCode::conflict) return outcome.error();
     if (!outcome) raft_.end_with_damaged_state(outcome.error());
     if (outcome->reply) return Answer(*std::move(outcome->reply));
+    if (!outcome->lock) return has_moved(group);
     TRY(get_past(group, *outcome->lock, deadline));
   }
 }
@@ -128,7 +136,7 @@ Result<Answer> Coordinator::work_on(GroupId group, const CeilingRequest& request
   if (group != default_group()) return Error{ErrorCode::invalid_argument, "no ceiling is here"};
   if (!request.begins_to_lead) {
     TRY(raft_.linearizable_read(group, deadline));
-    const Timestamp ceiling = state_.clock(group).ceiling;
+    const Timestamp ceiling = state_.memory(group).clock.ceiling;
     if (timestamps_.is_high_enough(ceiling, request.at_least)) {
       return Answer(CeilingReply{.previous = ceiling, .ceiling = ceiling});
     }

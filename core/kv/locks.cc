@@ -1,19 +1,12 @@
 // Tested by tests/core/kv/group_machine_test.cc.
 #include "core/kv/locks.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/check.h"
 
 namespace keelson::kv {
-
-namespace {
-
-bool is_within(BytesView key, BytesView from, BytesView to) {
-  return key >= from && (to.empty() || key < to);
-}
-
-}  // namespace
 
 void LockTable::add(const Prepare& prepare, Timestamp prepared_at) {
   const auto [place, is_new] = transactions_.try_emplace(prepare.transaction);
@@ -30,7 +23,7 @@ void LockTable::add(const Prepare& prepare, Timestamp prepared_at) {
   }
   for (const Condition& condition : prepare.conditions) {
     if (condition.kind == Condition::Kind::range_is) {
-      held.ranges.emplace_back(condition.key, condition.end);
+      held.ranges.push_back({condition.key, condition.end});
     } else if (readers_[condition.key].insert(prepare.transaction).second) {
       held.reads.push_back(condition.key);
     }
@@ -72,7 +65,7 @@ const Lock* LockTable::writer_of(BytesView key, Timestamp until, BytesView self)
 const Lock* LockTable::writer_in(BytesView from, BytesView to, Timestamp until,
                                  BytesView self) const {
   for (auto writer = writers_.lower_bound(from);
-       writer != writers_.end() && is_within(writer->first, from, to); ++writer) {
+       writer != writers_.end() && (to.empty() || writer->first < to); ++writer) {
     if (const Lock* const lock = writer_of(writer->first, until, self)) return lock;
   }
   return nullptr;
@@ -87,8 +80,21 @@ const Lock* LockTable::holder_of(BytesView key, BytesView self) const {
   }
   for (const auto& [transaction, held] : transactions_) {
     if (transaction == self) continue;
-    for (const auto& [from, to] : held.ranges) {
-      if (is_within(key, from, to)) return &held.lock;
+    for (const KeyRange& range : held.ranges) {
+      if (range.contains(key)) return &held.lock;
+    }
+  }
+  return nullptr;
+}
+
+const Lock* LockTable::holder_in(const KeyRange& range) const {
+  const auto is_within = [&range](const Bytes& key) { return range.contains(key); };
+  for (const auto& [transaction, held] : transactions_) {
+    if (std::any_of(held.writes.begin(), held.writes.end(), is_within) ||
+        std::any_of(held.reads.begin(), held.reads.end(), is_within) ||
+        std::any_of(held.ranges.begin(), held.ranges.end(),
+                    [&range](const KeyRange& other) { return range.intersects(other); })) {
+      return &held.lock;
     }
   }
   return nullptr;

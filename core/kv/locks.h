@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/kv/command.h"
+#include "core/kv/key_range.h"
 
 namespace keelson::kv {
 
@@ -32,6 +33,9 @@ class LockTable {
   // Of anybody who was promised that the key does not change.
   const Lock* holder_of(BytesView key, BytesView self = {}) const;
 
+  // Of anybody who has locked something in the range, to read or to write.
+  const Lock* holder_in(const KeyRange& range) const;
+
   // What the conditions and mutations meet, not of `self`; null if nothing.
   const Lock* conflict_with(const std::vector<Condition>& conditions,
                             const std::vector<Mutation>& mutations, BytesView self = {}) const;
@@ -45,7 +49,7 @@ class LockTable {
   struct Held {
     Lock lock;
     std::vector<Bytes> writes, reads;
-    std::vector<std::pair<Bytes, Bytes>> ranges;
+    std::vector<KeyRange> ranges;
   };
 
   // Transactions by identifier; keys refer to them by it.

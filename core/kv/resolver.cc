@@ -115,7 +115,7 @@ void Resolver::look_after_loop() {
 }
 
 void Resolver::look_after_locks(GroupId group) {
-  for (const Lock& lock : coordinator_.state().locks(group)) {
+  for (const Lock& lock : coordinator_.state().memory(group).locks.locks()) {
     if (coordinator_.timestamps().now() <= lock.expires_at) continue;
     SOMETIMES(env_.marks, "kv: a leader resolved an expired lock");
     // What fails comes again.

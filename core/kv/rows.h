@@ -7,6 +7,8 @@
 //   0 "h" key' end:u64 (big)      an old version of a key, which `end` has ended: as its version
 //                                 says, it had begun at that timestamp. key' is the key with each
 //                                 octet 0 as 0 255, and 0 1 at the end: the order of keys is kept
+//   0 "m"                         of the default group: the shard map
+//   0 "o"                         what the group does not serve (core/kv/ownership.h)
 //   0 "p" transaction             a Prepare that was not decided here yet; its version is when
 //   0 "r" transaction             in its primary, a transaction's Record; its version is when
 #pragma once
@@ -42,9 +44,16 @@ class Rows {
 // What a client may name a key, or the ends of a range.
 inline bool is_user_key(BytesView key) { return !key.empty() && key.front() != '\0'; }
 
+// The first key from this one on that may be a user's.
+inline Bytes first_user_key(BytesView from) {
+  return is_user_key(from) ? Bytes(from) : Bytes(1, '\1');
+}
+
 // The rows of the rules.
 inline constexpr BytesView kClockRow{"\0c", 2};
 inline constexpr BytesView kHistoryRows{"\0h", 2};
+inline constexpr BytesView kShardMapRow{"\0m", 2};
+inline constexpr BytesView kOwnershipRow{"\0o", 2};
 inline constexpr BytesView kPreparedRows{"\0p", 2};
 inline constexpr BytesView kRecordRows{"\0r", 2};
 

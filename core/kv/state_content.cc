@@ -80,12 +80,8 @@ Result<std::vector<Row>> StateStore::Parts::scan(std::uint64_t store, BytesView 
 
 Result<void> StateStore::Parts::load_rules(GroupState& group) {
   StoreRows rows(*this, group.store);
-  TRY(const auto clock, rows.get(kClockRow));
-  group.clock = {};
-  if (clock) {
-    TRY(group.clock, decode_clock(clock->value));
-  }
-  return GroupMachine::load_locks(rows, group.locks);
+  TRY(group.memory, GroupMemory::load(rows));
+  return {};
 }
 
 Result<std::optional<VersionedValue>> StateStore::StoreRows::get(BytesView key) {

@@ -58,8 +58,7 @@ struct GroupState {
   Bytes configuration;  // The label's, encoded.
   std::uint64_t digest = 0;
   TokenIndex tokens;
-  GroupClock clock;  // The row kClockRow.
-  LockTable locks;   // The rows of prepared transactions.
+  GroupMemory memory;  // Its clock is written as the row kClockRow when it is saved.
   bool is_saved = true;  // Its row in the database is this, or one on its way there.
 
   GroupRow row() const {
@@ -240,6 +239,7 @@ class StateStore::Parts {
   // As of the last entry applied; what the database does not have of it: first what is on its way
   // there, or was when there was no space, then what is newer.
   std::map<GroupId, GroupState> groups_;
+  const GroupMemory nothing_;  // Of a group of which nothing was applied.
   Unsaved saving_;
   Unsaved unsaved_;
   WaitQueue save_wanted_;

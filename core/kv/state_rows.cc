@@ -54,7 +54,7 @@ void StateStore::Parts::begin_saving() {
   CHECK(saving_.is_empty() && apply_lock_.is_held());
   for (auto& [id, group] : groups_) {
     if (group.is_saved) continue;
-    unsaved_.put(group.store, kClockRow, VersionedValue{.value = encode(group.clock)});
+    unsaved_.put(group.store, kClockRow, VersionedValue{.value = encode(group.memory.clock)});
     unsaved_.put_group(id, group.row());
     group.is_saved = true;
   }

@@ -61,7 +61,7 @@ class StateStore::Application {
       SOMETIMES(parts_.env_.marks, "kv: an entry that is no command");
     } else {
       StoreRows rows(parts_, group.store);
-      GroupMachine machine(rows, group.clock, group.locks, parts_.env_.marks);
+      GroupMachine machine(rows, group.memory, parts_.env_.marks);
       const bool is_taken = machine.take_stamp(*stamped);
       if (!is_taken) SOMETIMES(parts_.env_.marks, "kv: a stamp that went back");
       if (Batch* const batch = std::get_if<Batch>(&stamped->command)) {
@@ -167,8 +167,7 @@ Result<ReadOutcome> StateStore::read(GroupId group, const ReadRequest& request) 
   const GroupState* const found = parts_->find(group);
   // Nothing is applied while the lock is held: what is read one by one is one moment.
   StoreRows rows(*parts_, found == nullptr ? 0 : found->store);
-  const LockTable nobody;
-  return kv::read(rows, found == nullptr ? nobody : found->locks, clock(group), request);
+  return kv::read(rows, memory(group), request);
 }
 
 Result<std::vector<Row>> StateStore::scan(GroupId group, BytesView from, BytesView to,
@@ -179,14 +178,9 @@ Result<std::vector<Row>> StateStore::scan(GroupId group, BytesView from, BytesVi
   return parts_->scan(found->store, from, to, limit);
 }
 
-GroupClock StateStore::clock(GroupId group) const {
+const GroupMemory& StateStore::memory(GroupId group) const {
   const GroupState* const found = parts_->find(group);
-  return found == nullptr ? GroupClock{} : found->clock;
-}
-
-std::vector<Lock> StateStore::locks(GroupId group) const {
-  const GroupState* const found = parts_->find(group);
-  return found == nullptr ? std::vector<Lock>() : found->locks.locks();
+  return found == nullptr ? parts_->nothing_ : found->memory;
 }
 
 Result<std::uint64_t> StateStore::content_digest(GroupId group) {

@@ -129,9 +129,8 @@ class StateStore final : public raft::StateMachine {
   // io_error, corrupt.
   Result<std::vector<Row>> scan(GroupId group, BytesView from, BytesView to, std::size_t limit);
 
-  // As of the last entry applied. Neither suspends.
-  GroupClock clock(GroupId group) const;
-  std::vector<Lock> locks(GroupId group) const;
+  // As of the last entry applied, and valid until the caller suspends.
+  const GroupMemory& memory(GroupId group) const;
 
   // A chain over every entry applied and its outcome: equal on two nodes with equal labels, or
   // their state machines have parted. Never suspends.

@@ -14,7 +14,8 @@
 
 namespace keelson::kv {
 
-// What must hold of a key, in the order of the log, for a batch to be applied.
+// What must hold of a key, where the batch has its place in the order of the log, for it to be
+// applied.
 struct Condition {
   enum class Kind {
     exists,
@@ -45,13 +46,15 @@ struct Mutation {
   std::optional<Bytes> value;
 };
 
-// Applied as one entry of one group's log: all mutations if every condition holds, otherwise none.
+// Applied at one moment: all mutations if every condition holds, otherwise none. As one entry of
+// one group's log if one group has all its keys, otherwise as a transaction over several.
 struct Batch {
   // Idempotency: a batch whose token was applied before is not applied again and gives the first
-  // outcome. RandomSource::identifier(), once per client request; empty asks for no protection.
-  Bytes token;
-  std::vector<Condition> conditions;
-  std::vector<Mutation> mutations;
+  // outcome. RandomSource::identifier(), once per client request; empty asks for no protection, and
+  // then the batch is not tried again when its outcome is unknown.
+  Bytes token = {};
+  std::vector<Condition> conditions = {};
+  std::vector<Mutation> mutations = {};
 };
 
 struct BatchOutcome {
@@ -69,14 +72,13 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // `route` chooses the group; every key of one call belongs to it. Errors: timed_out (may have
-  // happened), unavailable (surely did not), invalid_argument (too large).
-  virtual Result<BatchOutcome> execute(BytesView route, Batch batch, Deadline deadline) = 0;
+  // Errors: timed_out (may have happened), unavailable (surely did not), invalid_argument (too
+  // large).
+  virtual Result<BatchOutcome> execute(Batch batch, Deadline deadline) = 0;
 
   // Linearizable: one consistent moment between call and return. A value for each key, in order, or
   // nothing where the key is absent. Errors: timed_out, unavailable.
-  virtual Result<std::vector<std::optional<VersionedValue>>> get(BytesView route,
-                                                                 std::vector<Bytes> keys,
+  virtual Result<std::vector<std::optional<VersionedValue>>> get(std::vector<Bytes> keys,
                                                                  Deadline deadline) = 0;
 };
 

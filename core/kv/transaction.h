@@ -25,6 +25,10 @@
 // (by the primary's stamps, not by a clock) has the transaction rolled back, or learns that it was
 // committed and carries that out (core/kv/resolver.h). A leader also looks after what nobody meets.
 //
+// A shard may move to another group while a transaction is at work (core/kv/shard_map.h). What was
+// read is validated in the group that was asked, and a group refuses to validate what it has given
+// away; what was promised of it before, locks and times, has ended before another group has it.
+//
 // What it answers: committed, aborted, or an honest unknown. A request that is repeated acts once:
 // prepares and decisions name the transaction, a batch has a token.
 #pragma once
@@ -34,19 +38,11 @@
 #include <vector>
 
 #include "core/kv/forward.h"
+#include "core/kv/group_commit.h"
 #include "core/kv/store.h"
 #include "core/runtime/env.h"
 
 namespace keelson::kv {
-
-class Coordinator;
-
-struct CommitOutcome {
-  enum class Kind { committed, aborted, unknown };
-  Kind kind = Kind::aborted;
-  Timestamp at = {};  // Where it stands among the others, if it was committed.
-  std::string why = {};  // Otherwise.
-};
 
 class Transaction {
  public:
@@ -55,17 +51,17 @@ class Transaction {
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
-  // What is written here is read back. `route` names the group, as in Store. All may suspend.
-  // Errors: conflict (begin anew: somebody was faster), unavailable, timed_out, invalid_argument
-  // (a key that is empty or begins with the octet 0). After an error there is no commit.
-  Result<std::optional<Bytes>> get(BytesView route, BytesView key, Deadline deadline);
-  // The first rows, at most `limit`, from `from` to before `to` (empty: no end) of that group.
-  Result<std::vector<std::pair<Bytes, Bytes>>> scan(BytesView route, BytesView from, BytesView to,
+  // What is written here is read back. Both may suspend. Errors: conflict (begin anew: somebody was
+  // faster), unavailable, timed_out, invalid_argument (a key that is empty or begins with the octet
+  // 0). After an error there is no commit.
+  Result<std::optional<Bytes>> get(BytesView key, Deadline deadline);
+  // The first rows, at most `limit`, from `from` to before `to` (empty: no end).
+  Result<std::vector<std::pair<Bytes, Bytes>>> scan(BytesView from, BytesView to,
                                                     std::size_t limit, Deadline deadline);
 
   // Never suspend. REQUIRES: a key that may be a user's.
-  void put(BytesView route, BytesView key, Bytes value);
-  void remove(BytesView route, BytesView key);
+  void put(BytesView key, Bytes value);
+  void remove(BytesView key);
 
   // Suspends. REQUIRES: not called before.
   CommitOutcome commit(Deadline deadline);
@@ -74,31 +70,27 @@ class Transaction {
   std::optional<Timestamp> snapshot() const { return snapshot_; }
 
  private:
-  struct Part {
-    // As read: nothing where there was none.
-    std::map<Bytes, std::optional<VersionedValue>, std::less<>> reads;
-    std::vector<Condition> ranges;
-    std::map<Bytes, std::optional<Bytes>, std::less<>> writes;
-    Timestamp uncertain_until;
+  struct Read {
+    GroupId group;  // That was asked.
+    std::optional<VersionedValue> value;
+  };
+  struct RangeRead {
+    GroupId group;
+    Condition condition;
   };
 
   Result<ReadReply> read(GroupId group, ReadRequest request, Deadline deadline);
-  static std::vector<Condition> conditions_of(const Part& part);
-  static std::vector<Mutation> mutations_of(const Part& part);
-  CommitOutcome commit_in_one(GroupId group, const Part& part, Deadline deadline);
-  CommitOutcome commit_in_many(Deadline deadline);
-  // All prepared: the greatest of their times, and the primary's. Otherwise why not.
-  struct Prepared {
-    Timestamp last;
-    Timestamp primary;
-  };
-  Result<Prepared> prepare_all(GroupId primary, Deadline deadline);
-  std::vector<GroupId> groups() const;
+  Result<Bytes> scan_part(const KeyRange& range, std::size_t limit, std::map<Bytes, Bytes>& found,
+                          Deadline deadline);
+  CommitOutcome commit_in_one(GroupId group, GroupCommit::Part part, Deadline deadline);
 
   Coordinator& coordinator_;
   const Bytes id_;
   std::optional<Timestamp> snapshot_;
-  std::map<GroupId, Part> parts_;
+  std::map<GroupId, Timestamp> uncertain_until_;
+  std::map<Bytes, Read, std::less<>> reads_;
+  std::vector<RangeRead> ranges_;
+  std::map<Bytes, std::optional<Bytes>, std::less<>> writes_;
   bool has_failed_ = false;
   bool is_over_ = false;
 };

@@ -146,8 +146,12 @@ class SnapshotReader {
 
 }  // namespace
 
-Result<ReadOutcome> read(Rows& rows, const LockTable& locks, const GroupClock& clock,
-                         ReadRequest request) {
+Result<ReadOutcome> read(Rows& rows, const GroupMemory& group, ReadRequest request) {
+  const auto& [clock, locks, ownership, shards] = group;
+  for (const Bytes& key : request.keys) {
+    if (!ownership.serves(key)) return ReadOutcome{};
+  }
+  if (request.range && !ownership.serves(*request.range)) return ReadOutcome{};
   if (request.at && *request.at < clock.safe_point) {
     return Error{ErrorCode::conflict,
                  fmt::format("a snapshot at {} is too old: versions before {} are gone",

@@ -9,17 +9,11 @@
 #include <vector>
 
 #include "core/kv/command.h"
-#include "core/kv/locks.h"
+#include "core/kv/group_memory.h"
+#include "core/kv/key_range.h"
 #include "core/kv/rows.h"
 
 namespace keelson::kv {
-
-struct KeyRange {
-  Bytes from;
-  Bytes to;  // Empty: no end.
-
-  bool operator==(const KeyRange&) const = default;
-};
 
 // What is asked of one group: keys, and a part of one range.
 struct ReadRequest {
@@ -42,7 +36,8 @@ struct ReadReply {
   Timestamp uncertain_until;
 };
 
-// Either the reply, or the lock that must be resolved before there is one.
+// The reply, or the lock that must be resolved before there is one; or neither: something of it is
+// not served here any more (core/kv/ownership.h).
 struct ReadOutcome {
   std::optional<ReadReply> reply = {};
   std::optional<Lock> lock = {};
@@ -53,8 +48,7 @@ struct ReadOutcome {
 // another group may have committed at any time. REQUIRES: nothing changes meanwhile. May suspend.
 // Errors: conflict (an uncertain version; or `at` is before the safe point, which the message
 // says), io_error, corrupt.
-Result<ReadOutcome> read(Rows& rows, const LockTable& locks, const GroupClock& clock,
-                         ReadRequest request);
+Result<ReadOutcome> read(Rows& rows, const GroupMemory& group, ReadRequest request);
 
 // Puts a new version in the place of the newest, or removes the key.
 // REQUIRES: `at` is after the newest version.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/kv/kv.pb.h"
+#include "core/kv/rows.h"
 #include "core/kv/store.h"
 
 namespace keelson::kv {
@@ -13,9 +14,11 @@ namespace keelson::kv {
 void to_wire(const Condition& condition, wire::Condition& message);
 void to_wire(const Mutation& mutation, wire::Mutation& message);
 void to_wire(const Batch& batch, wire::Batch& message);
+void to_wire(const Row& row, wire::FoundRow& message);
 // Errors: corrupt.
 Result<Condition> from_wire(wire::Condition&& message);
 Mutation from_wire(wire::Mutation&& message);
+Row from_wire(wire::FoundRow&& message);
 // Errors: corrupt.
 Result<Batch> from_wire(wire::Batch&& message);
 

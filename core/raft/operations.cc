@@ -130,6 +130,15 @@ bool RaftNode::knows_membership(NodeId id) const {
   return sender_.version_of(id).value_or(kVersionOfMembership) >= kVersionOfMembership;
 }
 
+bool RaftNode::all_members_speak(GroupId id, std::uint32_t version) const {
+  const Group& group = find(id);
+  for (const NodeId member : group.core.configuration().nodes()) {
+    if (member == group.options.id) continue;
+    if (sender_.version_of(member).value_or(0) < version) return false;
+  }
+  return true;
+}
+
 Result<LogIndex> RaftNode::change_configuration(GroupId id, const ConfigurationChange& change,
                                                 LogIndex expected_configuration_index,
                                                 Deadline deadline) {

@@ -179,6 +179,10 @@ class RaftNode {
   // next start is given the state again, by the log or by its peers. Does not return.
   [[noreturn]] void end_with_damaged_state(const Error& error);
 
+  // Whether this node is connected to all other members of the group, and speaks this version or a
+  // later one with each.
+  bool all_members_speak(GroupId group, std::uint32_t version) const;
+
   // REQUIRES: the group was added.
   const Raft& core(GroupId group) const;
   LogIndex last_applied(GroupId group) const;

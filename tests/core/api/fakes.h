@@ -16,7 +16,7 @@ namespace keelson::api {
 
 class FakeStore : public kv::Store {
  public:
-  Result<kv::BatchOutcome> execute(BytesView, kv::Batch batch, Deadline) override {
+  Result<kv::BatchOutcome> execute(kv::Batch batch, Deadline) override {
     tokens.push_back(batch.token);
     if (before_execute) before_execute();
     if (failure) return *failure;
@@ -40,7 +40,7 @@ class FakeStore : public kv::Store {
     return kv::BatchOutcome{.applied = true, .version = version};
   }
 
-  Result<std::vector<std::optional<kv::VersionedValue>>> get(BytesView, std::vector<Bytes> keys,
+  Result<std::vector<std::optional<kv::VersionedValue>>> get(std::vector<Bytes> keys,
                                                              Deadline) override {
     if (failure) return *failure;
     std::vector<std::optional<kv::VersionedValue>> found;

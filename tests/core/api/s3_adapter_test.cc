@@ -67,7 +67,7 @@ TEST_F(S3AdapterTest, WhatIsPutIsGot) {
 
 TEST_F(S3AdapterTest, KeysAreOctetsAndVirtualHostsNameBuckets) {
   EXPECT_EQ(ask("PUT", "/bucket/a%2Fb//c%20%C3%A9+.", {}, "odd").status, 200);
-  EXPECT_TRUE(store_.values.contains("s3/object/bucket/a/b//c \xc3\xa9+."));
+  EXPECT_TRUE(store_.values.contains(object_record_key("bucket", "a/b//c \xc3\xa9+.")));
   EXPECT_EQ(ask("GET", "/a/b//c%20%C3%A9%2B.", {{"Host", "Bucket.S3.test:9000"}}).body, "odd");
   EXPECT_EQ(error_of(ask("PUT", "/bucket/%ff", {}, "x")), "400 InvalidURI");
   EXPECT_EQ(error_of(ask("PUT", "/bucket/%00", {}, "x")), "400 InvalidURI");
@@ -181,13 +181,13 @@ TEST_F(S3AdapterTest, ConditionsOnWritesAreDecidedInTheLog) {
 
   // Another write gets between the look at the ETag and the log.
   const std::string now(ask("GET", "/bucket/key").headers.get("ETag"));
-  store_.before_execute = [&] { store_.values["s3/object/bucket/key"].version = 999; };
+  store_.before_execute = [&] { store_.values[object_record_key("bucket", "key")].version = 999; };
   EXPECT_EQ(error_of(put("3", {{"If-Match", now}})), "409 ConditionalRequestConflict");
   store_.before_execute = nullptr;
   EXPECT_EQ(ask("GET", "/bucket/key").body, "2");
 
   // The bucket is gone by the time the log decides.
-  store_.before_execute = [&] { store_.values.erase("s3/bucket/bucket"); };
+  store_.before_execute = [&] { store_.values.erase(bucket_record_key("bucket")); };
   EXPECT_EQ(error_of(put("3")), "404 NoSuchBucket");
 }
 

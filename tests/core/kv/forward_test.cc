@@ -10,7 +10,6 @@ using namespace std::chrono_literals;
 TEST(ForwardTest, AForwardedBatchReadsBack) {
   ForwardRequest request{.request_id = 7,
                          .group = GroupId(3),
-                         .route = "orders",
                          .remaining = 1500us,
                          .hops = 1,
                          .now = Timestamp(77),
@@ -19,7 +18,6 @@ TEST(ForwardTest, AForwardedBatchReadsBack) {
   ASSERT_TRUE(read);
   EXPECT_EQ(read->request_id, 7u);
   EXPECT_EQ(read->group, GroupId(3));
-  EXPECT_EQ(read->route, "orders");
   EXPECT_EQ(read->remaining, 1500us);
   EXPECT_EQ(read->hops, 1u);
   EXPECT_EQ(read->now, Timestamp(77));

@@ -47,7 +47,7 @@ class GroupMachineTest : public ::testing::Test {
     return row ? std::optional(row->value) : std::nullopt;
   }
   ReadOutcome read_at(Timestamp when, Bytes key) {
-    return *read(rows_, locks_, clock_,
+    return *read(rows_, group_,
                  {.keys = {key}, .range = {}, .at = when, .uncertain_until = when});
   }
   std::optional<Bytes> seen(Timestamp when, Bytes key) {
@@ -57,11 +57,16 @@ class GroupMachineTest : public ::testing::Test {
     return found ? std::optional(found->value) : std::nullopt;
   }
 
+  GroupMemory at_no_time() const {
+    GroupMemory group = group_;
+    group.clock = {};
+    return group;
+  }
+
   Marks marks_;
   MapRows rows_;
-  GroupClock clock_;
-  LockTable locks_;
-  GroupMachine machine_{rows_, clock_, locks_, marks_};
+  GroupMemory group_;
+  GroupMachine machine_{rows_, group_, marks_};
   Timestamp safe_point_;
 };
 
@@ -71,7 +76,7 @@ TEST_F(GroupMachineTest, AStampThatDoesNotGrowIsRejectedAndChangesNothing) {
   EXPECT_FALSE(put(at(9), "k", "3").outcome);
   EXPECT_EQ(apply(at(10), Forget{"t"}).status, Status::rejected);
   EXPECT_EQ(value("k"), "1");
-  EXPECT_EQ(clock_.last, at(10));
+  EXPECT_EQ(group_.clock.last, at(10));
 }
 
 TEST_F(GroupMachineTest, AVersionIsTheTimestampOfItsEntry) {
@@ -103,7 +108,7 @@ TEST_F(GroupMachineTest, KeysWithZerosAndKeysThatBeginAlikeHaveHistoriesOfTheirO
   ms = 20;
   for (const Bytes& key : keys) put(at(++ms), key, "new" + key);
   for (const Bytes& key : keys) EXPECT_EQ(seen(at(15), key), "old" + key);
-  const ReadOutcome range = *read(rows_, locks_, clock_,
+  const ReadOutcome range = *read(rows_, group_,
                                   {.keys = {}, .range = KeyRange{"a", "b"}, .rows_limit = 100,
                                    .at = at(15), .uncertain_until = at(15)});
   ASSERT_EQ(range.reply->rows.size(), keys.size());
@@ -118,7 +123,7 @@ TEST_F(GroupMachineTest, NothingIsKeptForReadersBeforeTheSafePointAndTheyAreTold
   safe_point_ = at(1000);  // As far as the entry goes.
   put(at(20), "k", "2");
   EXPECT_EQ(rows_.count(kHistoryRows), 0u);
-  const auto too_old = read(rows_, locks_, clock_,
+  const auto too_old = read(rows_, group_,
                             {.keys = {"k"}, .range = {}, .at = at(19), .uncertain_until = at(19)});
   ASSERT_FALSE(too_old);
   EXPECT_EQ(too_old.error().code, ErrorCode::conflict);
@@ -151,13 +156,13 @@ TEST_F(GroupMachineTest, AVersionThatMayBeOlderThanItsReaderIsAConflict) {
   put(at(10), "k", "1");
   put(at(20), "k", "2");
   const auto with = [&](Timestamp uncertain_until) {
-    return read(rows_, locks_, {},
+    return read(rows_, at_no_time(),
                 {.keys = {"k"}, .range = {}, .at = at(15), .uncertain_until = uncertain_until});
   };
   EXPECT_EQ((*with(at(19))).reply->values[0]->value, "1");
   EXPECT_EQ(with(at(20)).error().code, ErrorCode::conflict);
   write(at(30), {.token = {}, .conditions = {}, .mutations = {{"k", std::nullopt}}});
-  const auto removed = read(rows_, locks_, {},
+  const auto removed = read(rows_, at_no_time(),
                             {.keys = {"k"}, .range = {}, .at = at(25), .uncertain_until = at(30)});
   EXPECT_EQ(removed.error().code, ErrorCode::conflict);
 }
@@ -186,7 +191,7 @@ TEST_F(GroupMachineTest, WhatWasThereWhenAReaderCameFirstMayBeOlderThanTheReader
   put(at(10), "k", "1");
   put(at(20), "k", "2");
   const auto ask = [&](Bytes key, Timestamp uncertain_until) {
-    return read(rows_, locks_, clock_,
+    return read(rows_, group_,
                 {.keys = {key}, .range = {}, .at = at(15), .uncertain_until = uncertain_until});
   };
   EXPECT_EQ(ask("k", {}).error().code, ErrorCode::conflict);
@@ -202,7 +207,7 @@ TEST_F(GroupMachineTest, WhatIsPreparedWhenAReaderComesMayBeCommittedAtAnyTime) 
   put(at(10), "k", "0");
   apply(at(110), prepare("t", {}, {{"k", "1"}}));
   const auto ask = [&](Bytes key, Timestamp uncertain_until) {
-    return read(rows_, locks_, clock_,
+    return read(rows_, group_,
                 {.keys = {key}, .range = {}, .at = at(105), .uncertain_until = uncertain_until});
   };
   const auto first = ask("other", {});
@@ -227,7 +232,7 @@ TEST_F(GroupMachineTest, ACommitWritesAtTheTimeOfTheDecisionInEveryGroup) {
   EXPECT_EQ(value("k"), "1");
   EXPECT_EQ(seen(at(119), "k"), "0");
   EXPECT_EQ(seen(at(120), "k"), "1");
-  EXPECT_TRUE(locks_.is_empty());
+  EXPECT_TRUE(group_.locks.is_empty());
 
 }
 
@@ -248,7 +253,7 @@ TEST_F(GroupMachineTest, AnAbortedTransactionLeavesNothingButItsRecord) {
   EXPECT_EQ(apply(at(120), Decide{.transaction = "t", .kind = Decide::Kind::abort}).status,
             Status::aborted);
   EXPECT_EQ(value("k"), std::nullopt);
-  EXPECT_TRUE(locks_.is_empty());
+  EXPECT_TRUE(group_.locks.is_empty());
   EXPECT_EQ(rows_.count(kPreparedRows), 0u);
   EXPECT_EQ(rows_.count(kRecordRows), 1u);
   apply(at(130), Forget{"t"});
@@ -260,7 +265,8 @@ TEST_F(GroupMachineTest, WhatWasDecidedFirstStays) {
   apply(at(120), commit("t", at(110)));
   for (const auto kind :
        {Decide::Kind::commit, Decide::Kind::abort, Decide::Kind::abort_if_expired}) {
-    const CommandResult again = apply(clock_.last.next(), Decide{.transaction = "t", .kind = kind});
+    const CommandResult again =
+        apply(group_.clock.last.next(), Decide{.transaction = "t", .kind = kind});
     EXPECT_EQ(again.status, Status::done);
     EXPECT_EQ(again.at, at(120));
   }
@@ -310,7 +316,7 @@ TEST_F(GroupMachineTest, ALateCopyOfARepeatedRequestWritesNothing) {
   EXPECT_EQ(apply(at(150), prepare("t", {}, {{"k", "1"}})).status, Status::done);
   EXPECT_EQ(apply(at(160), Finish{"t", at(120)}).status, Status::done);
   EXPECT_EQ(value("k"), "2");
-  EXPECT_TRUE(locks_.is_empty());
+  EXPECT_TRUE(group_.locks.is_empty());
   // The primary is prepared and told to commit again, after all was forgotten.
   EXPECT_EQ(apply(at(170), prepare("t", {}, {{"k", "1"}})).status, Status::done);
   EXPECT_EQ(apply(at(180), Decide{.transaction = "t", .kind = Decide::Kind::commit,
@@ -327,7 +333,7 @@ TEST_F(GroupMachineTest, WhatIsLockedIsRefusedWithTheLock) {
                            .version = RangeDigest().value(), .end = "n"}},
                          {{"write", "1"}}));
   const auto met_by = [&](std::vector<Condition> conditions, std::vector<Mutation> mutations) {
-    const BatchResult result = write(clock_.last.next(), {{}, conditions, mutations});
+    const BatchResult result = write(group_.clock.last.next(), {{}, conditions, mutations});
     return result.lock ? result.lock->transaction : "";
   };
   EXPECT_EQ(met_by({}, {{"write", "x"}}), "t");
@@ -338,7 +344,7 @@ TEST_F(GroupMachineTest, WhatIsLockedIsRefusedWithTheLock) {
   EXPECT_EQ(met_by({{.key = "read", .kind = Condition::Kind::exists}}, {}), "");
   EXPECT_EQ(met_by({}, {{"free", "x"}}), "");
   const auto other = [&](std::vector<Condition> conditions, std::vector<Mutation> mutations) {
-    return apply(clock_.last.next(), prepare("u", conditions, mutations)).status;
+    return apply(group_.clock.last.next(), prepare("u", conditions, mutations)).status;
   };
   EXPECT_EQ(other({}, {{"read", "x"}}), Status::locked);
   EXPECT_EQ(other({{.key = "write", .kind = Condition::Kind::absent}}, {}), Status::locked);
@@ -353,10 +359,10 @@ TEST_F(GroupMachineTest, ReadersMeetLocksOfThoseWhoMayCommitBeforeThem) {
   apply(at(110), prepare("t", {}, {{"k", "1"}}));
   EXPECT_EQ(seen(at(109), "k"), "0");  // It will commit later than that.
   EXPECT_EQ(seen(at(110), "k"), "locked");
-  EXPECT_EQ(read(rows_, locks_, {}, {.keys = {"k"}, .range = {}, .at = {}, .uncertain_until = {}})
+  EXPECT_EQ(read(rows_, at_no_time(), {.keys = {"k"}, .range = {}, .at = {}, .uncertain_until = {}})
                 ->lock->transaction,
             "t");
-  const auto range = read(rows_, locks_, {}, {.keys = {}, .range = KeyRange{"a", ""},
+  const auto range = read(rows_, at_no_time(), {.keys = {}, .range = KeyRange{"a", ""},
                                               .rows_limit = 10, .at = at(120),
                                               .uncertain_until = at(120)});
   EXPECT_EQ(range->lock->transaction, "t");
@@ -370,16 +376,15 @@ TEST_F(GroupMachineTest, APrepareWhoseConditionsFailLocksNothing) {
                        {{"k", "1"}}));
   EXPECT_EQ(result.status, Status::conflict);
   EXPECT_EQ(result.failed_condition, 1u);
-  EXPECT_TRUE(locks_.is_empty());
+  EXPECT_TRUE(group_.locks.is_empty());
   EXPECT_EQ(rows_.count(kPreparedRows), 0u);
 }
 
 TEST_F(GroupMachineTest, LocksAreInTheRows) {
   apply(at(110), prepare("t", {{.key = "r", .kind = Condition::Kind::absent}}, {{"k", "1"}}));
   apply(at(111), prepare("u", {{.key = "r", .kind = Condition::Kind::absent}}, {{"l", "1"}}));
-  LockTable loaded;
-  ASSERT_TRUE(GroupMachine::load_locks(rows_, loaded));
-  EXPECT_EQ(loaded.locks(), locks_.locks());
+  const LockTable loaded = (*GroupMemory::load(rows_)).locks;
+  EXPECT_EQ(loaded.locks(), group_.locks.locks());
   EXPECT_EQ(loaded.size(), 2u);
   EXPECT_EQ(loaded.find("t")->expires_at, at(1110));
 }
@@ -391,8 +396,8 @@ TEST_F(GroupMachineTest, TheCeilingOnlyRises) {
   const CommandResult second = apply(at(2), RaiseCeiling{at(100), 10ms});
   EXPECT_EQ(second.previous, at(3000));
   EXPECT_EQ(second.at, at(3010));
-  EXPECT_EQ(clock_.ceiling, at(3010));
-  EXPECT_EQ(*decode_clock(encode(clock_)), clock_);
+  EXPECT_EQ(group_.clock.ceiling, at(3010));
+  EXPECT_EQ(*decode_clock(encode(group_.clock)), group_.clock);
 }
 
 }  // namespace

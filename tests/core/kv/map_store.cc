@@ -35,7 +35,7 @@ class Digest {
 }  // namespace
 
 MapStore::MapStore(Marks& marks, std::size_t tokens_remembered)
-    : marks_(marks), tokens_limit_(tokens_remembered), machine_(rows_, clock_, locks_, marks) {
+    : marks_(marks), tokens_limit_(tokens_remembered), machine_(rows_, group_, marks) {
   CHECK(tokens_limit_ > 0);
 }
 
@@ -112,7 +112,7 @@ std::optional<VersionedValue> MapStore::get(BytesView key) const {
 std::uint64_t MapStore::content_digest() const {
   Digest digest(0);
   MapRows rows = rows_;
-  if (last_applied_ > raft::LogIndex()) rows.put(kClockRow, {.value = encode(clock_)});
+  if (last_applied_ > raft::LogIndex()) rows.put(kClockRow, {.value = encode(group_.clock)});
   for (const auto& [key, value] : rows.map()) {
     digest.add(BytesView(key));
     digest.add(BytesView(value.value));

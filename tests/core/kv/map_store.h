@@ -40,8 +40,7 @@ class MapStore {
   std::optional<VersionedValue> get(BytesView key) const;
 
   raft::LogIndex last_applied() const { return last_applied_; }
-  const GroupClock& clock() const { return clock_; }
-  const LockTable& locks() const { return locks_; }
+  const GroupMemory& memory() const { return group_; }
 
   // A chain over every entry applied and its outcome: equal on two nodes with equal last_applied(),
   // or their state machines have parted.
@@ -65,8 +64,7 @@ class MapStore {
   const std::size_t tokens_limit_;
 
   MapRows rows_;
-  GroupClock clock_;
-  LockTable locks_;
+  GroupMemory group_;
   GroupMachine machine_;
   raft::LogIndex last_applied_;
   std::uint64_t digest_ = 0;

@@ -46,8 +46,10 @@ inline void expect_model(StateStore& store, std::uint64_t seed, GroupId group = 
   EXPECT_TRUE(label == model->label()) << label.index.value;
   EXPECT_EQ(store.digest(group), model->store().digest());
   EXPECT_EQ(store.tokens_remembered(group), model->store().tokens_remembered());
-  EXPECT_EQ(store.clock(group), model->store().clock());
-  EXPECT_EQ(store.locks(group), model->store().locks().locks());
+  EXPECT_EQ(store.memory(group).clock, model->store().memory().clock);
+  EXPECT_EQ(store.memory(group).locks.locks(), model->store().memory().locks.locks());
+  EXPECT_EQ(store.memory(group).ownership, model->store().memory().ownership);
+  EXPECT_EQ(store.memory(group).shards, model->store().memory().shards);
   const auto digest = store.content_digest(group);
   ASSERT_TRUE(digest.has_value()) << digest.error().message;
   EXPECT_EQ(*digest, model->content_digest());

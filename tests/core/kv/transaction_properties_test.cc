@@ -25,9 +25,8 @@ constexpr std::uint64_t kKeysAGroup = 3;
 struct Group {
   Marks marks;
   MapRows rows;
-  GroupClock clock;
-  LockTable locks;
-  GroupMachine machine{rows, clock, locks, marks};
+  GroupMemory memory;
+  GroupMachine machine{rows, memory, marks};
 };
 
 // One transaction, as far as its coordinator has come.
@@ -63,7 +62,7 @@ class Story {
   // Time passes as it likes, for all groups; a group's stamps are its own.
   Timestamp stamp(std::uint64_t group, Timestamp at_least = {}) {
     now_ = Timestamp(now_.value + 1 + numbers_.below(3));
-    return std::max({now_, groups_[group]->clock.last.next(), at_least.next()});
+    return std::max({now_, groups_[group]->memory.clock.last.next(), at_least.next()});
   }
   CommandResult apply(std::uint64_t group, Command command, Timestamp at_least = {}) {
     if (numbers_.below(8) == 0) late_.push_back({group, command});
@@ -258,7 +257,7 @@ class Story {
 
   void meet_a_lock() {
     const std::uint64_t group = numbers_.below(kGroups);
-    const auto locks = groups_[group]->locks.locks();
+    const auto locks = groups_[group]->memory.locks.locks();
     if (!locks.empty()) resolve(group, locks[numbers_.below(locks.size())]);
   }
 
@@ -276,8 +275,8 @@ class Story {
   void settle() {
     now_ = now_ + std::chrono::seconds(60);
     for (std::uint64_t group = 0; group < kGroups; ++group) {
-      for (const Lock& lock : groups_[group]->locks.locks()) RC_ASSERT(resolve(group, lock));
-      RC_ASSERT(groups_[group]->locks.is_empty());
+      for (const Lock& lock : groups_[group]->memory.locks.locks()) RC_ASSERT(resolve(group, lock));
+      RC_ASSERT(groups_[group]->memory.locks.is_empty());
       RC_ASSERT(groups_[group]->rows.count(kPreparedRows) == 0u);
     }
   }

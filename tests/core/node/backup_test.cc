@@ -4,6 +4,7 @@
 #include "admin/restore.h"
 #include "admin/run_node.h"
 #include "scenarios/http_client.h"
+#include "core/kv/spread.h"
 #include "tests/core/node/world_of_nodes.h"
 
 namespace keelson {
@@ -19,9 +20,10 @@ class BackupTest : public testing::Test {
     for (int i = from; i < to; ++i) {
       const auto done = nodes_.on(number, [&](Node& node) {
         kv::Batch batch;
-        batch.mutations = {{.key = "key", .value = Bytes(500, 'x')}};
+        const Bytes key = kv::spread(std::to_string(i)) + "key";
+        batch.mutations = {{.key = key, .value = Bytes(500, 'x')}};
         return node.coordinator().execute(
-            "route" + std::to_string(i), std::move(batch),
+            std::move(batch),
             Deadline::in(nodes_.cluster().machine(number).clock(), 5s));
       });
       ASSERT_TRUE(done.has_value()) << done.error().message;

@@ -20,13 +20,13 @@ class CoordinatorTest : public testing::Test {
   }
   Result<kv::BatchOutcome> execute(std::size_t number, kv::Batch batch, Duration span = 5s) {
     return nodes_.on(number, [&](Node& node) {
-      return node.coordinator().execute("bucket", std::move(batch), in(number, span));
+      return node.coordinator().execute(std::move(batch), in(number, span));
     });
   }
   Result<std::vector<std::optional<kv::VersionedValue>>> get(std::size_t number, const Bytes& key,
                                                              Duration span = 5s) {
     return nodes_.on(number, [&](Node& node) {
-      return node.coordinator().get("bucket", {key}, in(number, span));
+      return node.coordinator().get({key}, in(number, span));
     });
   }
   std::size_t other_than(std::size_t number) const { return number == 1 ? 2 : 1; }

@@ -43,7 +43,7 @@ class MembershipTest : public testing::Test {
     return nodes_.on(number, [&](Node& node) {
       kv::Batch batch;
       batch.mutations = {{.key = key, .value = "x"}};
-      return node.coordinator().execute("bucket", std::move(batch), soon(number));
+      return node.coordinator().execute(std::move(batch), soon(number));
     });
   }
   // The one that does not lead, of these.

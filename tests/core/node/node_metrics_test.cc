@@ -29,7 +29,7 @@ class NodeMetricsTest : public testing::Test {
     return nodes_.on(number, [&](Node& node) {
       const auto deadline = Deadline::in(nodes_.cluster().machine(number).clock(), span);
       return node.coordinator()
-          .execute("bucket", {.token = {}, .conditions = {}, .mutations = {{key, "value"}}},
+          .execute({.token = {}, .conditions = {}, .mutations = {{key, "value"}}},
                    deadline)
           .has_value();
     });

@@ -22,7 +22,7 @@ class SnapshotTest : public testing::Test {
         kv::Batch batch;
         batch.mutations = {{.key = "key/" + std::to_string(i), .value = Bytes(100, 'x')}};
         return node.coordinator().execute(
-            "bucket", std::move(batch),
+            std::move(batch),
             Deadline::in(nodes_.cluster().machine(leader).clock(), 5s));
       });
       ASSERT_TRUE(done.has_value()) << done.error().message;

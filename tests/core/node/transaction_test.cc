@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "core/kv/spread.h"
 #include "tests/core/node/world_of_nodes.h"
 
 namespace keelson {
@@ -22,10 +23,10 @@ class TransactionTest : public testing::Test {
  protected:
   TransactionTest() {
     for (std::uint64_t group = 0; group < 3; ++group) nodes_.elect(GroupId(group));
-    // A key in every group; its route is the key.
+    // A key in every group.
     nodes_.on(1, [&](Node& node) {
       for (int i = 0; keys_.size() < 3; ++i) {
-        const Bytes key = "key" + std::to_string(i);
+        const Bytes key = kv::spread(std::to_string(i)) + "key";
         keys_.emplace(node.coordinator().group_of(key).value, key);
       }
       return true;
@@ -41,7 +42,7 @@ class TransactionTest : public testing::Test {
   CommitOutcome write_all(std::size_t number, const Bytes& value) {
     return nodes_.on(number, [&](Node& node) {
       Transaction transaction(node.coordinator());
-      for (const auto& [group, one] : keys_) transaction.put(one, one, value);
+      for (const auto& [group, one] : keys_) transaction.put(one, value);
       return transaction.commit(in(number, 5s));
     });
   }
@@ -53,7 +54,7 @@ class TransactionTest : public testing::Test {
         std::map<Bytes, std::optional<Bytes>> seen;
         Transaction transaction(node.coordinator());
         for (const auto& [group, one] : keys_) {
-          auto value = transaction.get(one, one, deadline);
+          auto value = transaction.get(one, deadline);
           if (!value) break;
           seen[one] = *value;
         }
@@ -73,7 +74,7 @@ class TransactionTest : public testing::Test {
     for (std::size_t number = 1; number <= 3; ++number) {
       Node* const node = nodes_.cluster().node(number);
       for (std::uint64_t group = 0; node != nullptr && group < 3; ++group) {
-        count += node->state().locks(GroupId(group)).size();
+        count += node->state().memory(GroupId(group)).locks.size();
       }
     }
     return count;
@@ -100,7 +101,7 @@ TEST_F(TransactionTest, AReadOfOneKeySeesWhatWasCommittedBeforeTheOtherGroupsWer
   ASSERT_EQ(write_all(1, "x").kind, kCommitted);
   for (const auto& [group, one] : keys_) {
     const auto value = nodes_.on(2, [&, &one = one](Node& node) {
-      return node.coordinator().get(one, {one}, in(2, 5s));
+      return node.coordinator().get({one}, in(2, 5s));
     });
     ASSERT_TRUE(value);
     EXPECT_EQ((*value)[0]->value, "x");
@@ -111,13 +112,13 @@ TEST_F(TransactionTest, ATransactionReadsItsOwnWrites) {
   ASSERT_EQ(write_all(1, "old").kind, kCommitted);
   const bool done = nodes_.on(1, [&](Node& node) {
     Transaction transaction(node.coordinator());
-    transaction.put(key(0), key(0), "new");
-    transaction.remove(key(1), key(1));
-    transaction.put(key(2), key(2) + "/b", "b");
-    EXPECT_EQ(*transaction.get(key(0), key(0), in(1, 5s)), "new");
-    EXPECT_EQ(*transaction.get(key(1), key(1), in(1, 5s)), std::nullopt);
-    EXPECT_EQ(*transaction.get(key(2), key(2), in(1, 5s)), "old");
-    const auto rows = transaction.scan(key(2), key(2), key(2) + "0", 10, in(1, 5s));
+    transaction.put(key(0), "new");
+    transaction.remove(key(1));
+    transaction.put(key(2) + "/b", "b");
+    EXPECT_EQ(*transaction.get(key(0), in(1, 5s)), "new");
+    EXPECT_EQ(*transaction.get(key(1), in(1, 5s)), std::nullopt);
+    EXPECT_EQ(*transaction.get(key(2), in(1, 5s)), "old");
+    const auto rows = transaction.scan(key(2), key(2) + "0", 10, in(1, 5s));
     EXPECT_EQ(rows->size(), 2u);
     EXPECT_EQ(transaction.commit(in(1, 5s)).kind, kCommitted);
     return true;
@@ -137,11 +138,11 @@ TEST_F(TransactionTest, OfTwoThatReadWhatTheOtherWritesOneIsAborted) {
       Transaction first(node.coordinator());
       Transaction second(node.coordinator());
       for (Transaction* const one : {&first, &second}) {
-        EXPECT_TRUE(one->get(key(a), key(a), in(1, 5s)));
-        EXPECT_TRUE(one->get(key(b), key(b), in(1, 5s)));
+        EXPECT_TRUE(one->get(key(a), in(1, 5s)));
+        EXPECT_TRUE(one->get(key(b), in(1, 5s)));
       }
-      first.put(key(a), key(a), "first");
-      second.put(key(b), key(b), "second");
+      first.put(key(a), "first");
+      second.put(key(b), "second");
       const auto one = first.commit(in(1, 5s));
       const auto two = second.commit(in(1, 5s));
       EXPECT_EQ(one.kind, kCommitted) << one.why;
@@ -155,12 +156,12 @@ TEST_F(TransactionTest, OfTwoThatReadWhatTheOtherWritesOneIsAborted) {
 TEST_F(TransactionTest, AKeyThatAppearsInARangeThatWasReadAborts) {
   const auto done = nodes_.on(1, [&](Node& node) {
     Transaction transaction(node.coordinator());
-    const auto rows = transaction.scan(key(0), key(0) + "/", key(0) + "0", 10, in(1, 5s));
+    const auto rows = transaction.scan(key(0) + "/", key(0) + "0", 10, in(1, 5s));
     EXPECT_TRUE(rows && rows->empty());
     kv::Batch phantom{.token = "t", .conditions = {}, .mutations = {{key(0) + "/phantom", "!"}}};
-    const auto put = node.coordinator().execute(key(0), phantom, in(1, 5s));
+    const auto put = node.coordinator().execute(phantom, in(1, 5s));
     EXPECT_TRUE(put && put->applied);
-    transaction.put(key(1), key(1), "there was nothing");
+    transaction.put(key(1), "there was nothing");
     const auto outcome = transaction.commit(in(1, 5s));
     EXPECT_EQ(outcome.kind, kAborted);
     return true;
@@ -176,13 +177,13 @@ TEST_F(TransactionTest, AnOldVersionIsReadInAGroupThatWasAskedBefore) {
   const auto done = nodes_.on(1, [&](Node& node) {
     Transaction reader(node.coordinator());
     for (const auto& [group, one] : keys_) {
-      EXPECT_TRUE(reader.get(one, one + "/other", in(1, 5s)));
+      EXPECT_TRUE(reader.get(one + "/other", in(1, 5s)));
     }
     Transaction writer(node.coordinator());
-    for (const auto& [group, one] : keys_) writer.put(one, one, "after");
+    for (const auto& [group, one] : keys_) writer.put(one, "after");
     EXPECT_EQ(writer.commit(in(1, 5s)).kind, kCommitted);
     for (const auto& [group, one] : keys_) {
-      const auto value = reader.get(one, one, in(1, 5s));
+      const auto value = reader.get(one, in(1, 5s));
       if (!value) {
         ADD_FAILURE() << value.error().message;
         continue;
@@ -208,7 +209,7 @@ TEST_F(TransactionTest, ACoordinatorThatDiesAtAnyMomentLeavesAllOrNothingAndNoLo
     ASSERT_EQ(written.kind, kCommitted) << written.why;
     nodes_.begin_on(victim, [&, victim, after](Node& node) {
       Transaction transaction(node.coordinator());
-      for (const auto& [group, one] : keys_) transaction.put(one, one, after);
+      for (const auto& [group, one] : keys_) transaction.put(one, after);
       (void)transaction.commit(in(victim, 5s));
     });
     nodes_.run_for(step * 250us);
@@ -239,12 +240,12 @@ TEST_F(TransactionTest, CountersAreNeverLostUnderContention) {
           Transaction transaction(node.coordinator());
           bool is_read = true;
           for (const auto& [group, one] : keys_) {
-            const auto value = transaction.get(one, one, in(number, 5s));
+            const auto value = transaction.get(one, in(number, 5s));
             if (!value) {
               is_read = false;
               break;
             }
-            transaction.put(one, one, std::to_string(1 + std::stoi(value->value())));
+            transaction.put(one, std::to_string(1 + std::stoi(value->value())));
           }
           if (!is_read) continue;
           const CommitOutcome outcome = transaction.commit(in(number, 5s));
