@@ -11,6 +11,7 @@
 #include "sim/repro.h"
 #include "tools/simulate/campaign.h"
 #include "tools/simulate/gate.h"
+#include "tools/simulate/show_command.h"
 #include "tools/simulate/worker.h"
 
 namespace keelson::simulate {
@@ -214,6 +215,16 @@ int main(int argc, char** argv) {
   CLI::App* const gate_app = app.add_subcommand("gate", "What CI calls");
   add_gate_flags(*gate_app, gate_options, time, shard);
 
+  ShowCommand show_command;
+  CLI::App* const show_app = app.add_subcommand("show", "Draw a run: a page to look at");
+  show_app->add_option("what", show_command.what, "A .repro file, or a scenario")->required();
+  show_app->add_option("--seed", show_command.seed, "Of the scenario");
+  show_app->add_option("--out", show_command.out_file, "What to write; else named by the run");
+  show_app->add_option("--format", show_command.format)
+      ->check(CLI::IsMember({"html", "perfetto"}))
+      ->capture_default_str();
+  show_app->add_option("--cause", show_command.cause_file, "What keelson-sim cause has written");
+
   CLI::App* const worker_app = app.add_subcommand("worker", "")->group("");
 
   try {
@@ -224,6 +235,7 @@ int main(int argc, char** argv) {
   if (list_command->parsed()) return list();
   if (run_app->parsed()) return run(run_command);
   if (replay_app->parsed()) return replay(repro_file, replay_trace);
+  if (show_app->parsed()) return show(show_command);
   if (worker_app->parsed()) return run_worker();
   return gate(gate_options, time, shard);
 }

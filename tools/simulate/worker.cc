@@ -23,7 +23,7 @@ namespace {
 struct RunInProgress {
   const scenarios::Scenario& scenario;
   std::uint64_t seed;
-  void (*on_check)(const Outcome&);
+  const std::function<void(const Outcome&)>& on_check;
 };
 
 void report_failed_check(void* context, std::string_view expression, const char* file, int line) {
@@ -68,7 +68,8 @@ void print_line(const Outcome& outcome) {
 }  // namespace
 
 Outcome run_seed(const scenarios::Scenario& scenario, std::uint64_t seed, sim::Choices& choices,
-                 const scenarios::RunOptions& options, void (*on_check)(const Outcome&)) {
+                 const scenarios::RunOptions& options,
+                 const std::function<void(const Outcome&)>& on_check) {
   RunInProgress in_progress{.scenario = scenario, .seed = seed, .on_check = on_check};
   set_check_handler(report_failed_check, &in_progress);
   const auto start = std::chrono::steady_clock::now();

@@ -1,6 +1,9 @@
 // One run, and the worker side of WorkerPool, which does one after another.
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "scenarios/run.h"
 #include "scenarios/scenario.h"
 #include "sim/choices.h"
@@ -11,7 +14,8 @@ namespace keelson::simulate {
 // Runs under the tripwire, with a CHECK handler that reports a failed CHECK as this run's failure
 // by `on_check` and ends the process.
 Outcome run_seed(const scenarios::Scenario& scenario, std::uint64_t seed, sim::Choices& choices,
-                 const scenarios::RunOptions& options, void (*on_check)(const Outcome&));
+                 const scenarios::RunOptions& options,
+                 const std::function<void(const Outcome&)>& on_check);
 
 // Reads "SCENARIO SEED [REPRO_PATH]" lines and answers each with an outcome, until its input ends.
 int run_worker();

@@ -1,0 +1,225 @@
+"use strict";
+// The run, in a form that is quick to ask. The page's data (id "run", tools/show/diagram.cc) are
+// rows of numbers; every text is an index into `texts`, every machine an index into `machines`,
+// every time is in nanoseconds, and -1 stands for never.
+
+const NEVER = -1;
+
+// Spans in the order of their starts, asked for those that touch a window. One that is long would
+// make a search by its start alone miss it, so each block knows when the last of it ends.
+class SpanIndex {
+  static BLOCK = 128;
+
+  constructor(items, startOf, endOf) {
+    this.items = items;
+    this.startOf = startOf;
+    this.endOf = endOf;
+    this.blockEnds = [];
+    items.forEach((item, i) => {
+      const block = Math.floor(i / SpanIndex.BLOCK);
+      this.blockEnds[block] = Math.max(this.blockEnds[block] ?? 0, endOf(item));
+    });
+  }
+
+  // The position of the first item that starts at `time` or later.
+  firstFrom(time) {
+    let low = 0;
+    let high = this.items.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.startOf(this.items[middle]) < time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  forEachIn(from, to, visit) {
+    const stop = this.firstFrom(to + 1);
+    for (let block = 0; block * SpanIndex.BLOCK < stop; ++block) {
+      if (this.blockEnds[block] < from) continue;
+      const last = Math.min(stop, (block + 1) * SpanIndex.BLOCK);
+      for (let i = block * SpanIndex.BLOCK; i < last; ++i) {
+        if (this.endOf(this.items[i]) >= from) visit(this.items[i]);
+      }
+    }
+  }
+}
+
+class Model {
+  constructor(run) {
+    Object.assign(this, {
+      scenario: run.scenario, seed: run.seed, repeat: run.repeat, digest: run.digest,
+      end: Math.max(run.end, 1), groups: run.groups, violation: run.violation,
+      messageKinds: run.messageKinds, eventKinds: run.eventKinds,
+    });
+    const text = (number) => run.texts[number];
+    this.machines = run.machines.map(([name, isNode], index) => ({index, name, isNode}));
+    this.nodes = this.machines.filter((machine) => machine.isNode);
+
+    this.messages = run.messages.map(
+      ([sent, received, lost, from, to, kind, group, term, words]) => ({
+        type: "message", sent, received, lost, from, to, kind: run.messageKinds[kind], group, term,
+        text: text(words),
+      }));
+    this.events = run.events.map(([at, machine, kind, words]) => ({
+      type: "event", at, machine, kind: run.eventKinds[kind], text: text(words),
+    }));
+    this.operations = run.operations.map(
+      ([called, returned, client, node, what, outcome, answer]) => ({
+        type: "operation", called, returned, client, node,
+        what: text(what).replace(/\.{4,}/g, "…"),  // Values are filled up with dots.
+        outcome: text(outcome), answer: text(answer),
+      }));
+    this.links = run.links.map(([begin, end, from, to, cloggedBy]) => ({
+      type: "link", begin, end: end === NEVER ? this.end : end, from, to, cloggedBy,
+    }));
+    this.cause = run.cause.map(([at, probability, runs]) => ({at, probability, runs}));
+
+    this.states = this.#groupStates(run, text);
+    this.pauses = this.#spansBetween("pause", ["resume", "end"]);
+    this.absences = this.#spansBetween("end", ["start"]);
+    this.#stackOperations();
+    this.#findCulprits();
+
+    this.messageIndex = new SpanIndex(this.messages, (m) => m.sent, (m) => this.endOf(m));
+    this.operationIndex = new SpanIndex(this.operations, (o) => o.called, (o) => this.endOf(o));
+    this.eventIndex = new SpanIndex(this.events, (e) => e.at, (e) => e.at);
+  }
+
+  // When an item is over, as far as the run has seen it.
+  endOf(item) {
+    switch (item.type) {
+      case "message": return Math.max(item.received, item.lost, item.sent);
+      case "operation": return item.returned === NEVER ? this.end : item.returned;
+      case "link": return item.end;
+      default: return item.at;
+    }
+  }
+
+  startOf(item) {
+    return item.sent ?? item.called ?? item.begin ?? item.at;
+  }
+
+  nameOf(machine) {
+    return this.machines[machine].name;
+  }
+
+  // What a node was in a group at that time; undefined before it was anything.
+  stateAt(machine, group, time) {
+    const states = this.states.get(machine)?.[group] ?? [];
+    let found;
+    for (let low = 0, high = states.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if (states[middle].at <= time) {
+        found = states[middle];
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return found;
+  }
+
+  isAbsent(machine, time) {
+    return (this.absences.get(machine) ?? []).some((gap) => gap.begin <= time && time < gap.end);
+  }
+
+  // machine -> group -> its states in the order of time.
+  #groupStates(run, text) {
+    const states = new Map(this.nodes.map((node) =>
+      [node.index, Array.from({length: run.groups}, () => [])]));
+    for (const [at, machine, group, role, term, leader, vote, commit, applied, last, words]
+      of run.states) {
+      states.get(machine)?.[group]?.push({
+        at, role: run.roles[role], term, leader, vote, commit, applied, last,
+        configuration: text(words),
+      });
+    }
+    return states;
+  }
+
+  // machine -> [{begin, end}] from an event of one kind to the next of others.
+  #spansBetween(opening, closings) {
+    const spans = new Map();
+    const open = new Map();
+    for (const event of this.events) {
+      if (closings.includes(event.kind) && open.has(event.machine)) {
+        open.get(event.machine).end = event.at;
+        open.delete(event.machine);
+      }
+      if (event.kind !== opening) continue;
+      const span = {begin: event.at, end: this.end, text: event.text};
+      open.set(event.machine, span);
+      if (!spans.has(event.machine)) spans.set(event.machine, []);
+      spans.get(event.machine).push(span);
+    }
+    return spans;
+  }
+
+  // A client may have several calls under way: each gets a row that is free.
+  #stackOperations() {
+    this.operationRows = new Map();
+    const freeFrom = new Map();
+    for (const operation of this.operations) {
+      if (!freeFrom.has(operation.client)) freeFrom.set(operation.client, []);
+      const rows = freeFrom.get(operation.client);
+      let row = rows.findIndex((time) => time <= operation.called);
+      if (row < 0) row = rows.length;
+      rows[row] = this.endOf(operation);
+      operation.row = row;
+      this.operationRows.set(operation.client, rows.length);
+    }
+  }
+
+  // The operations whose answers the oracle has objected to: those that returned as it fired.
+  #findCulprits() {
+    const at = this.violation?.at;
+    for (const operation of this.operations) {
+      operation.isCulprit = at !== undefined && operation.returned === at &&
+        this.violation.message.includes(this.nameOf(operation.node));
+    }
+    this.culprits = this.operations.filter((operation) => operation.isCulprit);
+  }
+}
+
+// --- words ---
+
+// A time with the digits that a window of `span` needs.
+function sayTime(ns, span = 1e6) {
+  const digits = Math.min(9, Math.max(3, Math.ceil(10.5 - Math.log10(Math.max(span, 1)))));
+  return `${(ns / 1e9).toFixed(digits)} s`;
+}
+
+function saySpan(ns) {
+  if (ns >= 1e9) return `${+(ns / 1e9).toFixed(3)} s`;
+  if (ns >= 1e6) return `${+(ns / 1e6).toFixed(3)} ms`;
+  if (ns >= 1e3) return `${+(ns / 1e3).toFixed(3)} µs`;
+  return `${ns} ns`;
+}
+
+function sayFate(model, message) {
+  if (message.received !== NEVER) return `received after ${saySpan(message.received - message.sent)}`;
+  if (message.lost !== NEVER) return `lost: its connection broke after ${saySpan(message.lost - message.sent)}`;
+  return "never received in this run";
+}
+
+// One line for a list, a tooltip, or somebody who listens.
+function describe(model, item) {
+  switch (item.type) {
+    case "message":
+      return `${model.nameOf(item.from)} → ${model.nameOf(item.to)}: ${item.text}, ${sayFate(model, item)}`;
+    case "operation": {
+      const answer = item.returned === NEVER ? "no answer in this run"
+        : item.outcome === "ok" ? item.answer : `${item.outcome}: ${item.answer}`;
+      return `${model.nameOf(item.client)} asks ${model.nameOf(item.node)}: ${item.what} → ${answer}`;
+    }
+    case "link":
+      return `${model.nameOf(item.from)} → ${model.nameOf(item.to)} ` +
+        (item.cloggedBy ? `slower by ${saySpan(item.cloggedBy)}` : "cut") +
+        ` for ${saySpan(item.end - item.begin)}`;
+    case "violation":
+      return `BROKEN: ${item.oracle}: ${item.message}`;
+    default:
+      return `${item.machine === 0 ? "" : `${model.nameOf(item.machine)}: `}${item.text}`;
+  }
+}

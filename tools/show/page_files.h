@@ -1,0 +1,12 @@
+// The sources of the page, as they were built into the program (tools/show/CMakeLists.txt).
+#pragma once
+
+#include <string_view>
+
+namespace keelson::show {
+
+extern const std::string_view kPageHtml;
+extern const std::string_view kPageCss;
+extern const std::string_view kPageScript;
+
+}  // namespace keelson::show
