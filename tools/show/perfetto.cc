@@ -1,8 +1,8 @@
-// Tested by tests/tools/show/perfetto_test.cc.
+// Tested by tests/tools/show/diagram_test.cc.
 //
 // Written by "Trace Event Format" (Google): times are microseconds with a fraction; "M" names
 // processes and threads, "X" is a span, "i" an instant, "C" a counter, "s" and "f" the two ends of
-// a flow, each inside a span of its thread.
+// a flow, each inside a span of its thread, "b" and "e" those of a span that overlaps others.
 #include "tools/show/perfetto.h"
 
 #include <fmt/format.h>
@@ -135,12 +135,22 @@ class Writer {
   }
 
   void operations() {
+    std::uint64_t number = 0;
     for (const Operation& operation : recording_.operations) {
-      span(operation.client, kOperations, text(operation.what), operation.called,
-           until(operation.returned),
-           {{"node", recording_.machines[operation.node].name},
-            {"outcome", text(operation.outcome)},
-            {"answer", text(operation.answer)}});
+      // One client may have several under way: spans of their own, which need not nest.
+      ++number;
+      const auto end = [&](const char* phase, std::int64_t at) {
+        return json::object{{"ph", phase},        {"cat", "operation"},
+                            {"id", number},       {"name", text(operation.what)},
+                            {"pid", operation.client}, {"tid", kOperations},
+                            {"ts", us(at)}};
+      };
+      json::object begin = end("b", operation.called);
+      begin["args"] = json::object{{"node", recording_.machines[operation.node].name},
+                                   {"outcome", text(operation.outcome)},
+                                   {"answer", text(operation.answer)}};
+      events_.push_back(std::move(begin));
+      events_.push_back(end("e", until(operation.returned)));
     }
   }
 
