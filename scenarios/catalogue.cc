@@ -1,12 +1,12 @@
 #include "scenarios/catalogue.h"
 
 #include "scenarios/canary.h"
-#include "scenarios/cross_group_cycle.h"
 #include "scenarios/disk_storms.h"
 #include "scenarios/lost_disks.h"
 #include "scenarios/membership_storms.h"
 #include "scenarios/probe_bounds.h"
 #include "scenarios/storms.h"
+#include "scenarios/transaction_storms.h"
 
 namespace keelson::scenarios {
 
@@ -17,7 +17,7 @@ const std::vector<Scenario>& all_scenarios() {
     for (Scenario& scenario : membership_storms()) all.push_back(std::move(scenario));
     all.push_back(lost_disks());
     all.push_back(probe_bounds());
-    all.push_back(cross_group_cycle());
+    for (Scenario& scenario : transaction_storms()) all.push_back(std::move(scenario));
     all.push_back(canary());
     return all;
   }();

@@ -9,85 +9,38 @@ namespace keelson::scenarios {
 
 CycleWorkload::CycleWorkload(sim::World& world, Cluster& cluster, const CycleOptions& options,
                              Report& report)
-    : world_(world), cluster_(cluster), options_(options), report_(report),
-      clients_(options.clients) {
-  for (std::size_t i = 0; i < clients_.size(); ++i) {
-    clients_[i].chance = &world.choices().stream(fmt::format("cycle/{}/op", i));
+    : TransactionWorkload(world, cluster, options.clients, "cycle", report), keys_(options.keys),
+      clients_(options.clients.count) {}
+
+void CycleWorkload::work(Env& env, Node& node, std::size_t client) {
+  if (chance(client).choose(4) == 3) {
+    look(env, node);
+  } else {
+    permute(env, node, client);
   }
 }
 
-void CycleWorkload::start() {
-  for (std::size_t i = 0; i < clients_.size(); ++i) tick(i);
-}
-
-bool CycleWorkload::has_stopped() const {
-  return std::none_of(clients_.begin(), clients_.end(),
-                      [this](const Client& client) { return is_busy(client); });
-}
-
-// A process takes its fibers with it, also one that has not had its first turn.
-bool CycleWorkload::is_busy(const Client& client) const {
-  return client.busy_on != nullptr && client.busy_on->is_running() &&
-         client.busy_on->incarnation() == client.busy_in;
-}
-
-// One turn of a client, on whatever node it finds; and the next one later.
-void CycleWorkload::tick(std::size_t number) {
-  if (is_settled_ || (is_stopping_ && !is_settling_)) return;
-  Client& client = clients_[number];
-  const auto spread = static_cast<std::uint64_t>(1 + options_.interval.count());
-  const Duration pause = options_.interval / 2 + Duration(client.chance->choose(spread));
-  world_.at(world_.now() + pause, [this, number] { tick(number); });
-  if (is_busy(client)) return;
-  const std::size_t node = 1 + client.chance->choose(cluster_.size());
-  const bool begun = cluster_.spawn_client(node, [this, number](Env& env, Node& its_node) {
-    Client& self = clients_[number];
-    // However the fiber ends: it may be killed at any wait.
-    struct Turn {
-      Client& client;
-      ~Turn() {
-        if (client.is_writing) ++client.unknown;
-        client.is_writing = false;
-        client.busy_on = nullptr;
-      }
-    } turn{self};
-    if (is_settling_ || !is_set_up_) {
-      if (number == 0) tie(env, its_node);
-    } else if (self.chance->choose(4) == 3) {
-      look(env, its_node);
-    } else {
-      permute(env, its_node, self, number);
-    }
-  });
-  if (!begun) return;
-  client.busy_on = &cluster_.machine(node);
-  client.busy_in = client.busy_on->incarnation();
-}
-
-void CycleWorkload::settle() {
-  is_settling_ = true;
-  for (std::size_t i = 0; i < clients_.size(); ++i) tick(i);
+void CycleWorkload::turn_has_ended(std::size_t client) {
+  if (clients_[client].is_writing) ++clients_[client].unknown;
+  clients_[client].is_writing = false;
 }
 
 // Writes every link: of a new ring at first, in the end those that are there.
-void CycleWorkload::tie(Env& env, Node& node) {
-  const Deadline deadline = Deadline::in(env.clock, options_.patience);
+bool CycleWorkload::touch_all(Env& env, Node& node) {
+  const Deadline deadline = deadline_in(env);
   kv::Transaction transaction(node.coordinator());
-  for (std::uint64_t at = 0; at < options_.keys; ++at) {
+  for (std::uint64_t at = 0; at < keys_; ++at) {
     const auto found = transaction.get(link(at), deadline);
-    if (!found) return;
-    const Bytes first = std::to_string((at + 1) % options_.keys);
+    if (!found) return false;
+    const Bytes first = std::to_string((at + 1) % keys_);
     transaction.put(link(at), found->value_or(first));
   }
-  std::optional<Reading> reading;
-  if (is_settling_) {
-    reading = read_all(transaction, deadline);
-    if (!reading) return;
-  }
+  const auto reading = read_all(transaction, deadline);
+  if (!reading) return false;
   const auto outcome = transaction.commit(deadline);
-  if (outcome.kind != kv::CommitOutcome::Kind::committed) return;
-  if (reading) judge(*reading);
-  (is_settling_ ? is_settled_ : is_set_up_) = true;
+  if (outcome.kind != kv::CommitOutcome::Kind::committed) return false;
+  judge(*reading);
+  return true;
 }
 
 std::optional<std::uint64_t> CycleWorkload::number_at(kv::Transaction& transaction,
@@ -100,11 +53,12 @@ std::optional<std::uint64_t> CycleWorkload::number_at(kv::Transaction& transacti
 }
 
 // a -> b -> c -> d becomes a -> c -> b -> d.
-void CycleWorkload::permute(Env& env, Node& node, Client& client, std::size_t number) {
-  const Deadline deadline = Deadline::in(env.clock, options_.patience);
+void CycleWorkload::permute(Env& env, Node& node, std::size_t number) {
+  Client& client = clients_[number];
+  const Deadline deadline = deadline_in(env);
   const std::uint64_t least = client.committed;
   kv::Transaction transaction(node.coordinator());
-  const std::uint64_t a = client.chance->choose(options_.keys);
+  const std::uint64_t a = chance(number).choose(keys_);
   const auto b = number_at(transaction, link(a), deadline);
   const auto c = b ? number_at(transaction, link(*b), deadline) : b;
   const auto d = c ? number_at(transaction, link(*c), deadline) : c;
@@ -140,7 +94,7 @@ std::optional<CycleWorkload::Reading> CycleWorkload::read_all(kv::Transaction& t
                                                               Deadline deadline) {
   Reading reading;
   for (const Client& client : clients_) reading.least.push_back(client.committed);
-  for (std::uint64_t at = 0; at < options_.keys; ++at) {
+  for (std::uint64_t at = 0; at < keys_; ++at) {
     const auto found = number_at(transaction, link(at), deadline);
     if (!found) return std::nullopt;
     reading.next.push_back(*found);
@@ -156,7 +110,7 @@ std::optional<CycleWorkload::Reading> CycleWorkload::read_all(kv::Transaction& t
 // A transaction that has written nothing is over when it has read.
 void CycleWorkload::look(Env& env, Node& node) {
   kv::Transaction transaction(node.coordinator());
-  const auto reading = read_all(transaction, Deadline::in(env.clock, options_.patience));
+  const auto reading = read_all(transaction, deadline_in(env));
   if (!reading) return;
   judge(*reading);
   ++looked_;

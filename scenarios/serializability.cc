@@ -42,8 +42,9 @@ bool is_beginning(const Values& shorter, const Values& longer) {
 
 class Checker {
  public:
-  explicit Checker(const TransactionHistory& history)
-      : history_(history), all_(history.transactions()), uses_(all_.size()), graph_(all_.size()) {}
+  Checker(const TransactionHistory& history, bool in_real_time)
+      : history_(history), in_real_time_(in_real_time), all_(history.transactions()),
+        uses_(all_.size()), graph_(all_.size()) {}
 
   SerializabilityReport run() {
     index_appends();
@@ -56,7 +57,7 @@ class Checker {
     if (!report_.findings.empty()) return std::move(report_);
     for (const auto& [key, list] : lists_) relate_appends(key, list);
     for (const Id id : committed_) relate_reads(id);
-    relate_times();
+    if (in_real_time_) relate_times();
     report_.dependencies = graph_.size();
     find_cycle();
     return std::move(report_);
@@ -77,6 +78,7 @@ class Checker {
   void found(Anomaly anomaly, std::string message, std::vector<Id> transactions);
 
   const TransactionHistory& history_;
+  const bool in_real_time_;
   const std::vector<Transaction>& all_;
   std::vector<std::map<std::string, Use>> uses_;  // By transaction and key.
   std::map<std::string, List> lists_;
@@ -324,6 +326,41 @@ std::string Checker::explain(const Dependency& dependency) const {
   check_failed("known kind of dependency", __FILE__, __LINE__);
 }
 
+// Those that only read are as many as they have read lists.
+TransactionHistory with_readers_list_by_list(const TransactionHistory& history) {
+  TransactionHistory split;
+  std::map<Id, std::vector<Id>> parts;
+  for (const TransactionHistory::Event& event : history.events()) {
+    const Transaction& one = history.transactions()[event.id];
+    const bool only_reads = std::all_of(one.steps.begin(), one.steps.end(), [](const auto& step) {
+      return step.kind == TransactionStep::Kind::read;
+    });
+    if (only_reads && one.outcome != Outcome::ok) continue;
+    std::map<std::string, std::vector<TransactionStep>> steps;
+    for (const TransactionStep& step : one.steps) steps[only_reads ? step.key : ""].push_back(step);
+    if (!event.is_return) {
+      for (const auto& [key, of_part] : steps) {
+        parts[event.id].push_back(split.invoke(one.client, of_part, one.where, one.called));
+      }
+      continue;
+    }
+    auto part = parts[event.id].begin();
+    for (const auto& [key, of_part] : steps) {
+      std::vector<Values> lists;
+      for (const TransactionStep& step : of_part) {
+        if (step.kind == TransactionStep::Kind::read) lists.push_back(step.list);
+      }
+      switch (one.outcome) {
+        case Outcome::ok: split.ok(*part++, std::move(lists), one.returned); break;
+        case Outcome::fail: split.abort(*part++, one.returned); break;
+        case Outcome::unknown: split.unknown(*part++, one.returned); break;
+        case Outcome::pending: CHECK(false);  // It has returned.
+      }
+    }
+  }
+  return split;
+}
+
 }  // namespace
 
 std::string_view name_of(Anomaly anomaly) {
@@ -346,8 +383,13 @@ std::string_view name_of(Anomaly anomaly) {
   check_failed("known anomaly", __FILE__, __LINE__);
 }
 
-SerializabilityReport check_serializability(const TransactionHistory& history) {
-  return Checker(history).run();
+SerializabilityReport check_serializability(const TransactionHistory& history, Readers readers) {
+  if (readers == Readers::in_real_time) return Checker(history, true).run();
+  SerializabilityReport report = Checker(history, false).run();
+  if (!report.holds()) return report;
+  const TransactionHistory split = with_readers_list_by_list(history);
+  report.findings = Checker(split, true).run().findings;
+  return report;
 }
 
 }  // namespace keelson::scenarios

@@ -30,7 +30,7 @@ enum class Anomaly : std::uint8_t {
   duplicate_append,     // A value twice in one list.
   incompatible_orders,  // Two lists of one key, neither of which is the beginning of the other; or
                         // one that has the appends of a transaction in another order than it.
-  // Circles, the gravest first. Those before `stale_read` leave time out of account.
+  // Circles, the gravest first. Those before `real_time_order` leave time out of account.
   dirty_write,          // G0: appends alone.
   circular_information,  // G1c: appends, and reads of them.
   lost_update,          // G-single: both read the same list, and both appended to it.
@@ -63,7 +63,18 @@ struct SerializabilityReport {
   bool holds() const { return findings.empty(); }
 };
 
+// What is demanded of transactions that only read.
+enum class Readers : std::uint8_t {
+  in_real_time,  // As of all others.
+  // As core/kv/transaction.h promises: they have a place among all others, with time left out of
+  // account; and each list by itself was as they say at some time between their call and their
+  // return. Findings of the second kind number the transactions of a history in which such a
+  // transaction is one of each list.
+  list_by_list,
+};
+
 // Pure; never suspends.
-SerializabilityReport check_serializability(const TransactionHistory& history);
+SerializabilityReport check_serializability(const TransactionHistory& history,
+                                            Readers readers = Readers::in_real_time);
 
 }  // namespace keelson::scenarios

@@ -1,6 +1,7 @@
 #include "scenarios/storms.h"
 
 #include "scenarios/storm.h"
+#include "scenarios/transaction_storms.h"
 
 namespace keelson::scenarios {
 
@@ -72,7 +73,7 @@ void clock_drift(RunContext& context) {
   profile.bad_clocks_per_thousand = 1000;
   profile.drift_ppm_most = 40'000;  // Four in a hundred: two clocks part by less than the tenth.
   profile.set(FaultKind::step_wall_clock, 1000).set(FaultKind::freeze_clock, 800);
-  run_storm(context, {.profile = profile, .s3_clients = 3});
+  run_storm_with_appends(context, {.groups = 3, .profile = profile, .s3_clients = 3});
 }
 
 void pause(RunContext& context) {
@@ -194,8 +195,9 @@ std::vector<Scenario> storms() {
                       "storm: the leader stayed although a follower did not hear it"},
        .run = one_way_partition},
       {.name = "clock_drift",
-       .promise = "Reads stay linearizable and probes honest when clocks drift, step and stop.",
-       .must_reach = {"raft: read under a lease"},
+       .promise = "Reads stay linearizable, transactions over several groups serializable, and "
+                  "probes honest when clocks drift, step and stop.",
+       .must_reach = {"raft: read under a lease", "list append: over several groups"},
        .run = clock_drift},
       {.name = "pause",
        .promise = "A leader that was frozen for longer than its lease wakes up as no leader.",
