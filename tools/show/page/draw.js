@@ -6,11 +6,14 @@
 const MARGIN_LEFT = 92;
 const AXIS = 28;
 const CAUSE = 64;
-const WORLD = 40;
+const WORLD = 46;
 const STRIPE = 18;         // A node's role in one group.
 const LANE_GAP = 58;       // Between nodes: room for arrows.
 const OPERATION_ROW = 15;
 const MESSAGES_MAX = 2500; // Drawn one by one.
+const NOTABLE_MAX = 300;   // Votes and the like that are drawn one by one among more messages.
+const FLAGS_MAX = 60;      // Whose lines go through all lanes.
+const COLUMN = 3;          // Pixels, where messages are counted.
 const FONT = "12px system-ui, sans-serif";
 const SMALL = "11px system-ui, sans-serif";
 
@@ -155,7 +158,7 @@ class Diagram {
       if (!lane.isNode) this.#operations(lane);
       this.#absences(lane);
     }
-    this.#links();
+    for (const lane of this.lanes.values()) this.#troubles(lane);
     this.#events();
     this.#selection();
     this.#violation();
@@ -219,8 +222,12 @@ class Diagram {
     for (const [row, group] of groups.entries()) {
       const states = this.model.states.get(lane.machine.index)?.[group] ?? [];
       const y = lane.y + row * STRIPE;
+      let drawnTo = -1;
       this.#roleSpans(states, (state, from, to) => {
-        this.#roleSpan(state, this.x(from), this.x(to), y, groups.length > 1 ? `g${group} ` : "",
+        const right = this.x(to);
+        if (right < drawnTo + 0.5 && state.role !== "leader") return;
+        drawnTo = right;
+        this.#roleSpan(state, this.x(from), right, y, groups.length > 1 ? `g${group} ` : "",
           to === this.model.end);
       });
     }
@@ -264,11 +271,13 @@ class Diagram {
       c.fillStyle = this.hatch(this.termColour(state.term, "strong"), state.role === "candidate" ? 3 : 1.2);
       c.fillRect(left, y, width, STRIPE - 2);
     }
+    if (width < 12 && !isLast) return;
     c.fillStyle = isLeader ? "#fff" : this.colour.ink;
     c.font = isLeader ? `600 ${FONT}` : SMALL;
     const label = state.role === "starting" ? "starts" : `${prefix}${state.role} t${state.term}`;
-    const isWritten = this.#textWithin([label, `t${state.term}`], left + 5, right - 3, y + STRIPE / 2 - 0.5);
-    if (!isWritten && isLast && isLeader) {
+    const isNarrow = c.measureText(label).width > right - left - 8;
+    this.#textWithin([label, `t${state.term}`], left + 5, right - 3, y + STRIPE / 2 - 0.5);
+    if (isNarrow && isLast && isLeader) {
       // There is room behind the end of the run.
       c.fillStyle = this.termColour(state.term, this.isDark ? "light" : "strong");
       this.#textWithin([label], right + 6, this.width, y + STRIPE / 2 - 0.5);
@@ -280,6 +289,7 @@ class Diagram {
   #textWithin(texts, left, right, y, cuts = false) {
     const c = this.context;
     const room = right - left;
+    if (room < 8) return false;
     for (const text of texts) {
       if (c.measureText(text).width > room) continue;
       c.fillText(text, left, y);
@@ -343,39 +353,56 @@ class Diagram {
     this.isAggregated = inView.length > MESSAGES_MAX;
     if (this.isAggregated) {
       this.#density(inView);
-      const notable = inView.filter((m) => MESSAGE_STYLE[m.kind][1] > 1.5 || this.found.has(m));
-      for (const message of notable.slice(0, MESSAGES_MAX)) this.#arrow(message, false);
+      const notable = inView.filter((m) => MESSAGE_STYLE[m.kind][1] > 1.5);
+      if (notable.length <= NOTABLE_MAX) for (const message of notable) this.#arrow(message, false);
+      for (const message of this.#thinned(inView.filter((m) => this.found.has(m)))) {
+        this.#arrow(message, false);
+      }
       return;
     }
     const hasWords = inView.filter((m) => MESSAGE_STYLE[m.kind][1] > 1).length < 90;
     for (const message of inView) this.#arrow(message, hasWords);
   }
 
-  // Below each node: how much it sent, and what of it was lost, by columns of pixels.
+  // One of those that begin on the same pixel.
+  #thinned(messages) {
+    let last = -1;
+    return messages.filter((message) => {
+      const x = Math.round(this.x(message.sent));
+      const isNew = x !== last;
+      last = x;
+      return isNew;
+    });
+  }
+
+  // Below each node: how much it sent, and what of it was not received, by columns of pixels.
   #density(messages) {
     const c = this.context;
-    const columns = new Map();
-    const columnWidth = 3;
+    const columns = Math.ceil(this.width / COLUMN) + 1;
+    const counts = new Map([...this.lanes.keys()].map((machine) =>
+      [machine, {sent: new Uint32Array(columns), lost: new Uint32Array(columns)}]));
     let most = 1;
     for (const message of messages) {
-      const column = Math.floor(this.x(message.sent) / columnWidth);
-      const key = message.from * 100000 + column;
-      const sum = columns.get(key) ?? {lane: this.lanes.get(message.from), column, sent: 0, lost: 0};
-      ++sum.sent;
-      if (message.received === NEVER) ++sum.lost;
-      most = Math.max(most, sum.sent);
-      columns.set(key, sum);
+      const column = Math.floor(this.x(message.sent) / COLUMN);
+      if (column < 0 || column >= columns) continue;
+      const {sent, lost} = counts.get(message.from);
+      most = Math.max(most, ++sent[column]);
+      if (message.received === NEVER) ++lost[column];
     }
-    for (const {lane, column, sent, lost} of columns.values()) {
-      const scale = (LANE_GAP - 22) / Math.log2(1 + most);
+    const scale = (LANE_GAP - 22) / Math.log2(1 + most);
+    for (const [machine, {sent, lost}] of counts) {
+      const lane = this.lanes.get(machine);
       const y = lane.y + lane.height + 8;
-      c.fillStyle = this.colour.message;
-      c.globalAlpha = 0.55;
-      c.fillRect(column * columnWidth, y, columnWidth, Math.log2(1 + sent) * scale);
-      c.globalAlpha = 1;
-      if (lost === 0) continue;
-      c.fillStyle = this.colour.bad;
-      c.fillRect(column * columnWidth, y, columnWidth, Math.log2(1 + lost) * scale);
+      for (let column = 0; column < columns; ++column) {
+        if (sent[column] === 0) continue;
+        c.fillStyle = this.colour.message;
+        c.globalAlpha = 0.55;
+        c.fillRect(column * COLUMN, y, COLUMN, Math.log2(1 + sent[column]) * scale);
+        c.globalAlpha = 1;
+        if (lost[column] === 0) continue;
+        c.fillStyle = this.colour.bad;
+        c.fillRect(column * COLUMN, y, COLUMN, Math.log2(1 + lost[column]) * scale);
+      }
     }
   }
 
@@ -418,9 +445,11 @@ class Diagram {
     const c = this.context;
     const label = `${message.kind}${message.group >= 0 ? ` t${message.term}` : ""}`;
     c.font = SMALL;
-    const x = x0 + (x1 - x0) * 0.35 + 5;
-    const y = y0 + (y1 - y0) * 0.35;
     const width = c.measureText(label).width;
+    const limit = this.model.violation ? this.x(this.model.violation.at) : this.width;
+    const at = x0 + (x1 - x0) * 0.35;
+    const x = at + 5 + width > limit && at < limit ? Math.min(x0, x1) - 5 - width : at + 5;
+    const y = y0 + (y1 - y0) * 0.35;
     const isFree = !this.words.some((w) => Math.abs(w.y - y) < 12 && x < w.right && x + width > w.left);
     if (isFree) {
       this.words.push({y, left: x, right: x + width});
@@ -449,8 +478,8 @@ class Diagram {
     const c = this.context;
     const drawn = new Map();  // By row and colour: how far the last one reached.
     c.font = SMALL;
-    this.model.operationIndex.forEachIn(this.window.from, this.window.to, (operation) => {
-      if (operation.client !== lane.machine.index) return;
+    const index = this.model.operationIndexes.get(lane.machine.index);
+    index.forEachIn(this.window.from, this.window.to, (operation) => {
       const left = this.x(operation.called);
       const right = Math.max(left + 2.5, this.x(this.model.endOf(operation)));
       const colour = this.operationColour(operation);
@@ -488,51 +517,44 @@ class Diagram {
 
   // --- faults and events ---
 
-  // Below a node: from whom it is cut.
-  #links() {
+  // Below a node: whom it cannot reach.
+  #troubles(lane) {
     const c = this.context;
-    const cuts = new Map();
-    for (const link of this.model.links) {
-      const lane = this.lanes.get(link.from);
-      if (!lane || !this.lanes.has(link.to) || !this.model.machines[link.to].isNode || !lane.isNode) continue;
-      const key = `${link.from} ${link.begin} ${link.end} ${link.cloggedBy}`;
-      if (!cuts.has(key)) cuts.set(key, {lane, link, to: []});
-      cuts.get(key).to.push(this.model.nameOf(link.to));
-    }
-    for (const {lane, link, to} of cuts.values()) {
-      const left = Math.max(this.x(link.begin), MARGIN_LEFT);
-      const right = Math.min(this.x(link.end), this.width);
+    const y = lane.y + lane.height;
+    let wordsEnd = -1;
+    for (const trouble of this.model.troubles.get(lane.machine.index) ?? []) {
+      const left = Math.max(this.x(trouble.begin), MARGIN_LEFT);
+      const right = Math.min(this.x(trouble.end), this.width);
       if (right < MARGIN_LEFT || left > this.width) continue;
-      const colour = link.cloggedBy ? this.colour.warn : this.colour.cut;
-      const y = lane.y + lane.height;
+      const colour = trouble.cut ? this.colour.cut : this.colour.warn;
       c.fillStyle = this.hatch(colour, 3);
       c.fillRect(left, y, Math.max(right - left, 2), 6);
-      c.fillStyle = colour;
-      const words = link.cloggedBy ? `slower to ${to.join(", ")}` : `✂ cannot reach ${to.join(", ")}`;
+      this.marks.push({x0: left, y0: y + 3, x1: right, y1: y + 3, item: trouble});
       c.font = `600 ${SMALL}`;
+      const words = `✂ ${sayTrouble(trouble)}`;
       const width = c.measureText(words).width;
-      if (right - left > width + 8) {
+      if (right - left > width + 8 && left > wordsEnd) {
         c.fillStyle = this.colour.paper;
         c.globalAlpha = 0.85;
         c.fillRect(left + 2, y + 7, width + 6, 14);
         c.globalAlpha = 1;
         c.fillStyle = colour;
         c.fillText(words, left + 5, y + 14);
+        wordsEnd = left + width + 8;
       }
       c.font = FONT;
-      this.marks.push({x0: left, y0: y + 3, x1: right, y1: y + 3, item: link});
     }
   }
 
   #events() {
     const c = this.context;
-    const labels = [];  // Of the world, to be written when it is known how much room there is.
+    const ofTheWorld = [];
     const last = new Map();
     this.model.eventIndex.forEachIn(this.window.from, this.window.to, (event) => {
       if (!this.shown.events.has(event.kind)) return;
       const x = this.x(event.at);
       if (event.machine === 0) {
-        labels.push({x, event});
+        ofTheWorld.push(event);
         return;
       }
       const lane = this.lanes.get(event.machine);
@@ -543,7 +565,7 @@ class Diagram {
       last.set(key, x);
       this.#eventSign(event, lane, x, isFound);
     });
-    this.#worldEvents(labels);
+    this.#flags(ofTheWorld);
   }
 
   #eventSign(event, lane, x, isFound) {
@@ -559,43 +581,72 @@ class Diagram {
       c.fillText(sign, x, lane.y - 8);
       c.textAlign = "left";
     }
-    if (isFound) {
-      c.strokeStyle = this.colour.hit;
-      c.lineWidth = 3;
-      c.strokeRect(x - 7, lane.y - 15, 14, 14);
-    }
+    if (isFound) this.#halo(x, lane.y - 8);
     this.marks.push({x0: x, y0: lane.y - 7, item: event, isStrong: event.kind !== "log"});
   }
 
-  // What the nemesis did and what the network did, as flags above all lanes.
-  #worldEvents(labels) {
+  // What the nemesis and the network did, and who was elected: flags above all lanes. Words go where
+  // there is room, to the right of their flag or to the left; what has none keeps its flag.
+  #flags(events) {
     const c = this.context;
-    const rows = [-1e9, -1e9];  // How far each row of words reaches.
+    const {from, to} = this.window;
+    const elections = this.groups().flatMap((group) => this.model.elections[group])
+      .filter(({at, machine}) => at >= from && at <= to && this.lanes.has(machine));
+    const flags = [...events, ...elections].sort((a, b) => a.at - b.at);
+    const rows = [MARGIN_LEFT, MARGIN_LEFT];  // How far each row of words reaches.
+    const limit = this.model.violation ? this.x(this.model.violation.at) : Infinity;
+    let last = -1;
     c.font = SMALL;
-    for (const [i, {x, event}] of labels.entries()) {
-      if (i > 0 && x - labels[i - 1].x < 0.7 && !this.found.has(event)) continue;
-      c.strokeStyle = c.fillStyle = event.kind === "network fault" ? this.colour.cut : this.colour.faint;
-      c.globalAlpha = 0.5;
-      c.setLineDash([2, 3]);
-      line(c, x, this.worldY, x, this.height);
-      c.setLineDash([]);
-      c.globalAlpha = 1;
-      const row = rows.findIndex((end) => end < x);
-      if (row >= 0) {
-        const next = labels.find((l) => l.x > x + 1 && labels.indexOf(l) > i + 1 - row);
-        const room = Math.min(next ? Math.max(next.x - x, 120) : 1e9, 460);
-        if (this.#textWithin([event.text], x + 4, x + room, this.worldY + 9 + row * 15, true)) {
-          rows[row] = x + Math.min(room, c.measureText(event.text).width + 12);
-        }
+    for (const item of flags) {
+      const x = this.x(item.at);
+      if (x - last < 0.7 && !this.found.has(item)) continue;
+      last = x;
+      c.strokeStyle = c.fillStyle = this.#flagColour(item);
+      if (flags.length <= FLAGS_MAX) {
+        c.globalAlpha = 0.6;
+        c.setLineDash([2, 3]);
+        line(c, x, this.worldY, x, this.height);
+        c.setLineDash([]);
+        c.globalAlpha = 1;
       }
       c.fillRect(x - 1, this.worldY, 3, 6);
-      if (this.found.has(event)) {
-        c.strokeStyle = this.colour.hit;
-        c.strokeRect(x - 4, this.worldY - 2, 8, 12);
-      }
-      this.marks.push({x0: x, y0: this.worldY + 4, item: event, isStrong: true});
+      if (this.found.has(item)) this.#halo(x, this.worldY + 4);
+      const words = item.type === "election" ? describe(this.model, item) : item.text;
+      this.#flagWords(words, x, rows, x < limit ? Math.min(limit, this.width) : this.width);
+      this.marks.push({x0: x, y0: this.worldY + 4, item, isStrong: true});
     }
     c.font = FONT;
+  }
+
+  #flagColour(item) {
+    if (item.type === "election") return this.termColour(item.term, this.isDark ? "light" : "strong");
+    return item.kind === "network fault" || item.text.startsWith("nemesis") ? this.colour.cut
+      : this.colour.faint;
+  }
+
+  #flagWords(words, x, rows, limit) {
+    const c = this.context;
+    if (rows.every((end) => x < end)) return;
+    const width = Math.min(c.measureText(words).width, 420);
+    for (const [row, end] of rows.entries()) {
+      const y = this.worldY + 14 + row * 15;
+      if (x + 4 >= end && x + 4 + width <= limit) {
+        this.#textWithin([words], x + 4, x + 6 + width, y, true);
+        rows[row] = x + width + 12;
+        return;
+      }
+      if (x - 8 - width >= end) {
+        this.#textWithin([words], x - 5 - width, x - 3, y, true);
+        rows[row] = x + 2;
+        return;
+      }
+    }
+  }
+
+  #halo(x, y) {
+    this.context.strokeStyle = this.colour.hit;
+    this.context.lineWidth = 3;
+    this.context.strokeRect(x - 7, y - 7, 14, 14);
   }
 
   // --- the failure ---
@@ -661,6 +712,7 @@ class Diagram {
     }
     if (!this.selected) return;
     c.strokeStyle = this.colour.ink;
+    if (this.selected.type === "operation") this.#way(this.selected);
     c.lineWidth = 3;
     for (const mark of this.marks) {
       if (mark.item !== this.selected) continue;
@@ -668,6 +720,22 @@ class Diagram {
       else if (mark.y0 === mark.y1) c.strokeRect(mark.x0 - 3, mark.y0 - 8, mark.x1 - mark.x0 + 6, 14);
       else line(c, mark.x0, mark.y0, mark.x1, mark.y1);
     }
+  }
+
+  // From a client to the node that it asks, and back.
+  #way(operation) {
+    const client = this.lanes.get(operation.client);
+    const node = this.lanes.get(operation.node);
+    if (!client || !node) return;
+    const c = this.context;
+    const y = client.y + operation.row * OPERATION_ROW;
+    const called = this.x(operation.called);
+    const returned = this.x(this.model.endOf(operation));
+    c.lineWidth = 1.5;
+    c.setLineDash([5, 3]);
+    line(c, called, y, called, node.y + node.height);
+    line(c, returned, node.y + node.height, returned, y);
+    c.setLineDash([]);
   }
 
   #names() {
@@ -684,7 +752,7 @@ class Diagram {
     }
     c.font = SMALL;
     c.fillStyle = this.colour.faint;
-    c.fillText("faults", right, this.worldY + 9);
+    c.fillText("faults", right, this.worldY + 14);
     if (this.model.cause.length > 0) {
       c.fillText("P(failure)", right, AXIS + 12);
       c.fillText("1", right, AXIS + 26);

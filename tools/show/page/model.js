@@ -4,6 +4,7 @@
 // every time is in nanoseconds, and -1 stands for never.
 
 const NEVER = -1;
+const OPERATION_ROWS_MAX = 8;  // Of one client; beyond, they overlap.
 
 // Spans in the order of their starts, asked for those that touch a window. One that is long would
 // make a search by its start alone miss it, so each block knows when the last of it ends.
@@ -78,11 +79,14 @@ class Model {
     this.states = this.#groupStates(run, text);
     this.pauses = this.#spansBetween("pause", ["resume", "end"]);
     this.absences = this.#spansBetween("end", ["start"]);
+    this.troubles = this.#troublesByNode();
     this.#stackOperations();
     this.#findCulprits();
 
     this.messageIndex = new SpanIndex(this.messages, (m) => m.sent, (m) => this.endOf(m));
-    this.operationIndex = new SpanIndex(this.operations, (o) => o.called, (o) => this.endOf(o));
+    this.operationIndexes = new Map(this.machines.map(({index}) => [index, new SpanIndex(
+      this.operations.filter((o) => o.client === index), (o) => o.called, (o) => this.endOf(o))]));
+    this.elections = Array.from({length: this.groups}, (_, group) => this.#electionsOf(group));
     this.eventIndex = new SpanIndex(this.events, (e) => e.at, (e) => e.at);
   }
 
@@ -91,7 +95,8 @@ class Model {
     switch (item.type) {
       case "message": return Math.max(item.received, item.lost, item.sent);
       case "operation": return item.returned === NEVER ? this.end : item.returned;
-      case "link": return item.end;
+      case "link":
+      case "trouble": return item.end;
       default: return item.at;
     }
   }
@@ -138,6 +143,21 @@ class Model {
     return states;
   }
 
+  // When somebody became leader.
+  #electionsOf(group) {
+    const elections = [];
+    for (const [machine, groups] of this.states) {
+      let before = null;
+      for (const state of groups[group]) {
+        if (state.role === "leader" && !(before?.role === "leader" && before.term === state.term)) {
+          elections.push({type: "election", at: state.at, machine, group, term: state.term});
+        }
+        before = state;
+      }
+    }
+    return elections;
+  }
+
   // machine -> [{begin, end}] from an event of one kind to the next of others.
   #spansBetween(opening, closings) {
     const spans = new Map();
@@ -156,6 +176,30 @@ class Model {
     return spans;
   }
 
+  // node -> [{begin, end, cut, slow}]: to which nodes nothing got through, or only slowly, in turn.
+  #troublesByNode() {
+    const troubles = new Map();
+    const isOfNodes = (link) => this.machines[link.from].isNode && this.machines[link.to].isNode;
+    for (const node of this.nodes) {
+      const links = this.links.filter((link) => isOfNodes(link) && link.from === node.index);
+      const edges = [...new Set(links.flatMap((link) => [link.begin, link.end]))].sort((a, b) => a - b);
+      const spans = [];
+      for (let i = 0; i + 1 < edges.length; ++i) {
+        const [begin, end] = [edges[i], edges[i + 1]];
+        const present = links.filter((link) => link.begin <= begin && link.end >= end);
+        if (present.length === 0) continue;
+        const names = (some) => some.map((link) => this.nameOf(link.to)).join(", ");
+        spans.push({
+          type: "trouble", begin, end, node: node.index,
+          cut: names(present.filter((link) => link.cloggedBy === 0)),
+          slow: names(present.filter((link) => link.cloggedBy > 0)),
+        });
+      }
+      troubles.set(node.index, spans);
+    }
+    return troubles;
+  }
+
   // A client may have several calls under way: each gets a row that is free.
   #stackOperations() {
     this.operationRows = new Map();
@@ -164,7 +208,7 @@ class Model {
       if (!freeFrom.has(operation.client)) freeFrom.set(operation.client, []);
       const rows = freeFrom.get(operation.client);
       let row = rows.findIndex((time) => time <= operation.called);
-      if (row < 0) row = rows.length;
+      if (row < 0) row = Math.min(rows.length, OPERATION_ROWS_MAX - 1);
       rows[row] = this.endOf(operation);
       operation.row = row;
       this.operationRows.set(operation.client, rows.length);
@@ -203,6 +247,10 @@ function sayFate(model, message) {
   return "never received in this run";
 }
 
+function sayTrouble({cut, slow}) {
+  return [cut && `cannot reach ${cut}`, slow && `reaches ${slow} slowly`].filter(Boolean).join(", ");
+}
+
 // One line for a list, a tooltip, or somebody who listens.
 function describe(model, item) {
   switch (item.type) {
@@ -213,10 +261,10 @@ function describe(model, item) {
         : item.outcome === "ok" ? item.answer : `${item.outcome}: ${item.answer}`;
       return `${model.nameOf(item.client)} asks ${model.nameOf(item.node)}: ${item.what} → ${answer}`;
     }
-    case "link":
-      return `${model.nameOf(item.from)} → ${model.nameOf(item.to)} ` +
-        (item.cloggedBy ? `slower by ${saySpan(item.cloggedBy)}` : "cut") +
-        ` for ${saySpan(item.end - item.begin)}`;
+    case "trouble":
+      return `${model.nameOf(item.node)} ${sayTrouble(item)} for ${saySpan(item.end - item.begin)}`;
+    case "election":
+      return `${model.nameOf(item.machine)} leads g${item.group} in term ${item.term}`;
     case "violation":
       return `BROKEN: ${item.oracle}: ${item.message}`;
     default:

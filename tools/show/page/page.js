@@ -85,11 +85,16 @@ class Page {
     this.setWindow(fixed - (fixed - from) * factor, fixed + (to - fixed) * factor);
   }
 
+  // With room for the words behind its end.
+  toWhole() {
+    this.setWindow(0, this.model.end * (this.model.violation ? 1.1 : 1));
+  }
+
   // From the last trouble before the oracle fired, with some of what was before; the whole run if
   // no oracle fired.
   toFailure() {
     const at = this.model.violation?.at;
-    if (at === undefined) return this.setWindow(0, this.model.end);
+    if (at === undefined) return this.toWhole();
     const recently = (time) => time < at && time > at - 1.2e9;
     const troubles = [
       ...this.model.links.filter((l) => this.model.machines[l.from].isNode && l.end > at - 2e8).map((l) => l.begin),
@@ -171,16 +176,21 @@ class Page {
   }
 
   #buildLegend() {
+    const stripes = (colour) => `repeating-linear-gradient(135deg, ${colour} 0 3px, transparent 3px 6px)`;
     const entries = [
       ["leader", () => this.diagram.termColour(1, "strong")], ["follower", () => this.diagram.termColour(1, "weak")],
+      ["candidate", () => stripes(this.diagram.termColour(1, "strong"))],
       ["next term", () => this.diagram.termColour(2, "strong")], ["vote", () => this.diagram.colour.vote],
       ["AppendEntries", () => this.diagram.colour.message], ["heartbeat", () => this.diagram.colour.beat],
-      ["lost, or broken", () => this.diagram.colour.bad], ["cut", () => this.diagram.colour.cut],
-      ["answered: done, 200", () => this.diagram.colour.good], ["unknown outcome", () => this.diagram.colour.warn],
+      ["✕ lost; broken", () => this.diagram.colour.bad], ["cut", () => stripes(this.diagram.colour.cut)],
+      ["answered: done, 200", () => this.diagram.colour.good], ["unknown outcome", () => stripes(this.diagram.colour.warn)],
+      ["down", () => stripes(this.diagram.colour.faint)],
     ];
     this.legend = entries.map(([name, colour]) => {
       const swatch = document.createElement("i");
-      byId("legend").append(swatch, name);
+      const entry = document.createElement("span");
+      entry.append(swatch, name);
+      byId("legend").append(entry, " ");
       return () => { swatch.style.background = colour(); };
     });
     this.#colourLegend();
@@ -365,7 +375,7 @@ class Page {
     overview.addEventListener("pointerdown", jump);
     overview.addEventListener("pointermove", jump);
     byId("to-failure").addEventListener("click", () => this.toFailure());
-    byId("whole").addEventListener("click", () => this.setWindow(0, this.model.end));
+    byId("whole").addEventListener("click", () => this.toWhole());
     byId("zoom-in").addEventListener("click", () => this.zoom(0.6));
     byId("zoom-out").addEventListener("click", () => this.zoom(1 / 0.6));
     byId("theme").addEventListener("click", () => this.switchTheme());
@@ -376,7 +386,10 @@ class Page {
     });
     byId("next").addEventListener("click", () => this.nextHit(1));
     byId("previous").addEventListener("click", () => this.nextHit(-1));
-    byId("copy").addEventListener("click", () => navigator.clipboard?.writeText(this.model.repeat));
+    byId("copy").addEventListener("click", async (event) => {
+      await navigator.clipboard?.writeText(this.model.repeat);
+      event.target.textContent = "copied";
+    });
     window.addEventListener("resize", () => this.redraw());
     window.addEventListener("beforeprint", () => this.#onPrint());
     window.addEventListener("afterprint", () => this.#onTheme());
@@ -505,7 +518,7 @@ class Page {
       "ArrowLeft": () => this.move(event.shiftKey ? -1 : -0.15),
       "ArrowRight": () => this.move(event.shiftKey ? 1 : 0.15),
       "+": () => this.zoom(0.6), "=": () => this.zoom(0.6), "-": () => this.zoom(1 / 0.6),
-      "f": () => this.toFailure(), "0": () => this.setWindow(0, this.model.end),
+      "f": () => this.toFailure(), "0": () => this.toWhole(),
       "j": () => this.step(1), "k": () => this.step(-1),
       "/": () => byId("search").focus(), "n": () => this.nextHit(1), "N": () => this.nextHit(-1),
       "t": () => this.switchTheme(), "?": () => byId("help").showModal(),
