@@ -38,9 +38,11 @@ class SqliteDatabase::Call {
   Call& operator=(const Call&) = delete;
   ~Call() { database_.is_in_call_ = false; }
 
+  bool fiber_was_killed() const { return database_.vfs_.fiber_was_killed(); }
+
   // SQLite has returned. A killed fiber goes on unwinding.
   int ended(int code) const {
-    if (database_.vfs_.fiber_was_killed()) Fiber::go_on_unwinding();
+    if (fiber_was_killed()) Fiber::go_on_unwinding();
     return code;
   }
 
@@ -174,7 +176,9 @@ SqliteStatement& SqliteStatement::bind(int parameter, BytesView value) {
 
 Result<bool> SqliteStatement::step() {
   const SqliteDatabase::Call call(*database_);
-  const int code = call.ended(sqlite3_step(statement_));
+  int code = sqlite3_step(statement_);
+  if (call.fiber_was_killed()) code = sqlite3_reset(statement_);  // For whoever uses it next.
+  code = call.ended(code);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
   Error error = database_->error_of(code, sqlite3_sql(statement_));

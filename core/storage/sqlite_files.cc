@@ -266,9 +266,17 @@ std::uint64_t& SqliteFiles::frame_checksum(std::uint64_t frame) {
 // --- both ---
 
 Result<void> SqliteFiles::put(OneFile& file, BytesView bytes, std::uint64_t offset) {
+  struct Writing {
+    SqliteFiles& files;
+    bool has_ended = false;
+    ~Writing() {
+      if (!has_ended) files.abandon();  // The fiber was killed.
+    }
+  } writing{*this};
   ++file.writes;  // Before: a sync that begins while it is under way does not cover it.
   auto written = file.file->pwrite(bytes, offset, deadline_);
   ++file.writes;
+  writing.has_ended = true;
   written_since_pause_ += bytes.size();
   if (written_since_pause_ >= kPauseBytes) {
     written_since_pause_ = 0;

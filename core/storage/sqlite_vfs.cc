@@ -60,10 +60,12 @@ struct SqliteVfsMethods {
     return is_full ? SQLITE_FULL : SQLITE_IOERR;
   }
 
-  // Runs what may suspend, and stops an unwinding fiber here.
+  // Runs what may suspend, and stops an unwinding fiber here: nothing that SQLite may still want to
+  // do on its way out suspends it again.
   template <typename Operation>
-  static int run(sqlite3_file* file, const Operation& operation) {
+  static int run(sqlite3_file* file, const Operation& operation, bool only_reads = false) {
     Parts& parts = *of(file).parts;
+    if (parts.fiber_was_killed) return SQLITE_IOERR;
     try {
       auto done = operation(parts.files);
       parts.become_default();
@@ -71,7 +73,7 @@ struct SqliteVfsMethods {
       return fail(parts, std::move(done).error());
     } catch (const FiberKilled&) {
       parts.fiber_was_killed = true;
-      parts.files.abandon();
+      if (!only_reads) parts.files.abandon();
     }
     return SQLITE_IOERR;
   }
@@ -97,7 +99,7 @@ struct SqliteVfsMethods {
         TRY(count, files.read_header(span, at));
       }
       return {};
-    });
+    }, true);
     if (outcome != SQLITE_OK || count == span.size()) return outcome;
     std::fill(span.begin() + static_cast<std::ptrdiff_t>(count), span.end(), '\0');
     return SQLITE_IOERR_SHORT_READ;
@@ -133,7 +135,7 @@ struct SqliteVfsMethods {
           is_database(file) ? files.database_size() : files.wal_size());
       *size = static_cast<sqlite3_int64>(found);
       return {};
-    });
+    }, true);
   }
 
   // Locks between processes: there is no other one, the Disk sees to that.

@@ -353,6 +353,29 @@ TEST(SqliteVfsDeathOfAFiberTest, AFiberMayDieAnywhere) {
   EXPECT_GT(found.size(), 5u);  // It died at many different places.
 }
 
+TEST_F(SqliteVfsTest, TheDeathOfAFiberThatReadsLeavesTheConnectionToOthers) {
+  machine_.run([&](Env& env) {
+    const auto texts = opened(env);
+    for (std::uint64_t id = 0; id < 50; ++id) EXPECT_TRUE(texts->put(id, long_text(id)));
+    EXPECT_TRUE(texts->database->checkpoint());
+    auto other = *SqliteDatabase::open(*texts->files, {});
+    auto conditions = machine_.disk().conditions();
+    conditions.read_latency = 1ms;
+    machine_.disk().set_conditions(conditions);
+    auto sum = *other->prepare("SELECT count(*), sum(length(text)) FROM t");
+    Fiber& fiber = env.scheduler.spawn("reader", [&] { (void)sum.step(); });
+    env.scheduler.sleep_for(100us);
+    ASSERT_FALSE(fiber.ended());
+    env.scheduler.kill(fiber);
+    EXPECT_FALSE(texts->files->is_abandoned());
+    const auto row = sum.step();
+    ASSERT_TRUE(row) << row.error().message;
+    EXPECT_EQ(sum.integer(0), 50u);
+    sum.reset();
+    EXPECT_TRUE(texts->put(51, "more"));
+  });
+}
+
 TEST_F(SqliteVfsTest, AfterTheDeathOfAFiberInACallNoOtherConnectionTouchesTheDisk) {
   machine_.run([&](Env& env) {
     const auto texts = opened(env);
