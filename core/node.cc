@@ -378,6 +378,7 @@ void Node::build_groups() {
   coordinator_options.self = config_.node_id;
   coordinator_options.timestamps.ahead = config_.timestamps_ahead;
   coordinator_options.transaction_ttl = config_.transaction_ttl;
+  coordinator_options.shard_interval = 5 * config_.heartbeat_interval;
   for (std::size_t i = 0; i < config_.group_count; ++i) {
     const GroupId group(i);
     auto recovered = wal_->take_recovered(group);

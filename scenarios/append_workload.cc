@@ -44,6 +44,16 @@ AppendWorkload::AppendWorkload(sim::World& world, Cluster& cluster, const Append
 
 // --- what is asked ---
 
+std::vector<Bytes> AppendWorkload::keys(const AppendOptions& options) {
+  std::vector<Bytes> all;
+  for (std::size_t folder = 0; folder < options.folders; ++folder) {
+    for (std::size_t list = 0; list < options.lists_a_folder; ++list) {
+      all.push_back(key_of(folder, list));
+    }
+  }
+  return all;
+}
+
 bool AppendWorkload::touch_all(Env& env, Node& node) {
   std::vector<Step> steps;
   for (std::size_t folder = 0; folder < options_.folders; ++folder) {

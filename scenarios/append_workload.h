@@ -30,6 +30,8 @@ class AppendWorkload : public TransactionWorkload {
 
   void check() override;
 
+  static std::vector<Bytes> keys(const AppendOptions& options);
+
  private:
   using Values = std::vector<std::uint64_t>;
   struct Step {

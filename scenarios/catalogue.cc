@@ -5,6 +5,7 @@
 #include "scenarios/lost_disks.h"
 #include "scenarios/membership_storms.h"
 #include "scenarios/probe_bounds.h"
+#include "scenarios/shard_storms.h"
 #include "scenarios/storms.h"
 #include "scenarios/transaction_storms.h"
 
@@ -15,6 +16,7 @@ const std::vector<Scenario>& all_scenarios() {
     std::vector<Scenario> all = storms();
     for (Scenario& scenario : disk_storms()) all.push_back(std::move(scenario));
     for (Scenario& scenario : membership_storms()) all.push_back(std::move(scenario));
+    for (Scenario& scenario : shard_storms()) all.push_back(std::move(scenario));
     all.push_back(lost_disks());
     all.push_back(probe_bounds());
     for (Scenario& scenario : transaction_storms()) all.push_back(std::move(scenario));

@@ -25,6 +25,13 @@ void CycleWorkload::turn_has_ended(std::size_t client) {
   clients_[client].is_writing = false;
 }
 
+std::vector<Bytes> CycleWorkload::keys(const CycleOptions& options) {
+  std::vector<Bytes> all;
+  for (std::uint64_t at = 0; at < options.keys; ++at) all.push_back(link(at));
+  for (std::size_t i = 0; i < options.clients.count; ++i) all.push_back(counter(i));
+  return all;
+}
+
 // Writes every link: of a new ring at first, in the end those that are there.
 bool CycleWorkload::touch_all(Env& env, Node& node) {
   const Deadline deadline = deadline_in(env);

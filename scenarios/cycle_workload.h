@@ -26,6 +26,8 @@ class CycleWorkload : public TransactionWorkload {
 
   void check() override;
 
+  static std::vector<Bytes> keys(const CycleOptions& options);
+
  private:
   // What one transaction has seen.
   struct Reading {

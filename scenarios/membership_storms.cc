@@ -106,6 +106,7 @@ void swarm(RunContext& context) {
                       .profile = whole_fault_model(),
                       .operations = OperatorOptions{.interval = milliseconds(200)},
                       .joiners = 2,
+                      .shards = ShardOperatorOptions{},
                       .probe_interval = milliseconds(60),
                       .s3_clients = 3});
 }

@@ -33,6 +33,8 @@ S3Workload::S3Workload(sim::World& world, const S3WorkloadOptions& options, Repo
   }
 }
 
+std::string S3Workload::key(std::size_t number) { return fmt::format("key-{}", number); }
+
 void S3Workload::start() {
   for (std::uint32_t number = 1; number <= options_.clients; ++number) {
     machines_[number - 1]->start([this, number](Env& env) { work(env, number); });
@@ -98,8 +100,8 @@ Call S3Workload::draw_call(Client& client, const std::string& key) {
 
 void S3Workload::perform(Client& client) {
   const std::string bucket = options_.buckets[client.chance.choose(options_.buckets.size())];
-  const std::string key = fmt::format("key-{}", client.chance.choose(options_.keys_a_bucket));
-  const std::string name = bucket + "/" + key;
+  const std::string object = key(client.chance.choose(options_.keys_a_bucket));
+  const std::string name = bucket + "/" + object;
   const Call call = draw_call(client, name);
   Manners manners;
   manners.kind = static_cast<Manners::Kind>(
@@ -119,7 +121,7 @@ void S3Workload::perform(Client& client) {
   const std::uint64_t traced = trace_call(machine, describe_call(history_.operations()[id]),
                                           fmt::format("n{}", client.node));
   const S3Answer answer = connection->perform(
-      key, call, Deadline::in(client.env.clock, options_.patience), manners);
+      object, call, Deadline::in(client.env.clock, options_.patience), manners);
   if (!answer.violation.empty()) {
     report_.fail("s3 protocol", answer.error_code, answer.violation, world_.now());
   }

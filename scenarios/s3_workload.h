@@ -35,6 +35,9 @@ class S3Workload {
   // Adds client machines c1, c2, ... to the world. References outlive it.
   S3Workload(sim::World& world, const S3WorkloadOptions& options, Report& report);
 
+  // The n-th object of each bucket.
+  static std::string key(std::size_t number);
+
   const std::vector<sim::Machine*>& machines() const { return machines_; }
 
   // Creates the buckets, then works until stop(). Set-up takes until is_set_up().

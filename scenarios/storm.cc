@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/api/s3_records.h"
 #include "scenarios/http_client.h"
 #include "scenarios/words.h"
 #include "sim/sim_network.h"
@@ -30,7 +31,7 @@ Duration allowance(const sim::LinkConditions& links) {
 Storm::Storm(RunContext& context, StormOptions options)
     : context_(context), options_(std::move(options)),
       chance_(context.choices.stream("storm/knobs")), config_(draw_config()),
-      raft_checks_(context.report), stamp_check_(context.report) {
+      raft_checks_(context.report), stamp_check_(context.report), shard_checks_(context.report) {
   draw_operations();
   cluster_ = std::make_unique<Cluster>(context_.world, config_, this, options_.joiners);
   if (context_.watcher != nullptr) context_.watcher->on_cluster(*cluster_);
@@ -61,6 +62,9 @@ Storm::Storm(RunContext& context, StormOptions options)
   s3_options.value_bytes_most = options_.s3_value_bytes_most;
   if (config_.group_count > 1) s3_options.buckets = {"bucket-a", "bucket-b", "bucket-c"};
   s3_ = std::make_unique<S3Workload>(context_.world, s3_options, context_.report);
+  if (options_.shards && chance_.chance(options_.shards_per_thousand * 1000)) {
+    add_shard_operator(s3_options);
+  }
 
   nemesis_ = std::make_unique<Nemesis>(context_.world, nemesis_targets(), draw_plan());
   if (options_.operations) {
@@ -76,6 +80,18 @@ Storm::Storm(RunContext& context, StormOptions options)
   probe_options.bound.drift_ppm_most = options_.profile.drift_ppm_most;
   probes_ = std::make_unique<ProbeWorkload>(context_.world, probe_options, claim_,
                                             nemesis_->disturbances(), context_.report);
+}
+
+void Storm::add_shard_operator(const S3WorkloadOptions& s3_options) {
+  ShardOperatorOptions options = *options_.shards;
+  options.groups = config_.group_count;
+  for (const std::string& bucket : s3_options.buckets) {
+    for (std::size_t i = 0; i < s3_options.keys_a_bucket; ++i) {
+      options.keys.push_back(api::object_record_key(bucket, S3Workload::key(i)));
+    }
+  }
+  shard_operator_ = std::make_unique<ShardOperator>(context_.world, *cluster_, std::move(options),
+                                                    context_.report);
 }
 
 NemesisTargets Storm::nemesis_targets() {
@@ -132,7 +148,8 @@ void Storm::draw_operations() {
   }
   options_.operations->groups = config_.group_count;
   for (const FaultKind kind :
-       {FaultKind::rot, FaultKind::misdirected_write, FaultKind::wiped_disk}) {
+       {FaultKind::rot, FaultKind::misdirected_write, FaultKind::misplaced_block,
+        FaultKind::wiped_disk}) {
     options_.profile.set(kind, 0);
   }
 }
@@ -211,6 +228,7 @@ std::optional<std::size_t> Storm::latest_leader() const {
 void Storm::on_applied(const sim::Machine& machine, GroupId group, const raft::Entry& entry) {
   raft_checks_.on_applied(NodeId(machine.index()), group, entry, context_.world.now());
   stamp_check_.on_applied(group, entry, context_.world.now());
+  shard_checks_.on_applied(group, entry, context_.world.now());
   if (!raft::is_configuration(entry.kind)) return;
   Committed& latest = configurations_[group];
   if (entry.index <= latest.index) return;
@@ -315,6 +333,7 @@ void Storm::rage() {
   nemesis_->start();
   if (lease_checks_) lease_checks_->start();
   if (operator_) operator_->start();
+  if (shard_operator_) shard_operator_->start();
   rage_ends_ = context_.world.now() + options_.safety_span;
   if (options_.strike_leaders_per_thousand > 0) watch_for_leaders();
   context_.run_until(rage_ends_);
@@ -372,6 +391,7 @@ void Storm::stop_clock_of_leader(std::size_t leader) {
 void Storm::heal() {
   s3_->stop();
   if (operator_) operator_->stop();
+  if (shard_operator_) shard_operator_->stop();
   // A node that was harmed cannot stand in for one that is dead, and who is a majority is another
   // question when members change.
   const bool may_leave_dead = !operator_ && nemesis_->budget().harmed_count() == 0;
@@ -449,10 +469,25 @@ void Storm::demand_progress() {
         context_.world.now());
   }
   judge_->kill();  // It refers to this function's variables.
-  if (made) compare_contents();
+  if (made && shard_operator_) demand_settled_shards();
+  if (made && !context_.report.failed()) compare_contents();
   const bool all_are_there = core_.size() == cluster_->size() && core_.size() > 2;
   if (context_.report.failed() || !all_are_there || !chance_.chance(300'000)) return;
   demand_undisturbed_leader();
+}
+
+// A move that has begun ends.
+void Storm::demand_settled_shards() {
+  std::vector<std::size_t> nodes;
+  for (const std::size_t position : core_) nodes.push_back(position + 1);
+  const auto limit = context_.world.now() + options_.liveness_bound;
+  const bool settled =
+      context_.run_until([&] { return shard_operator_->is_settled(nodes); }, limit);
+  if (settled || context_.report.failed()) return;
+  context_.report.fail("liveness", "a shard is on its way",
+                       fmt::format("{} after faults ended a shard is still moving",
+                                   say(options_.liveness_bound)),
+                       context_.world.now());
 }
 
 // A node that hears everybody but the leader must not keep the others from being led. All have
@@ -576,6 +611,7 @@ void Storm::check() {
   for (const auto& tap : log_taps_) context_.report.count("log batches seen", tap->batches());
   context_.report.count("entries applied", raft_checks_.seen().applied);
   context_.report.count("stamps compared", stamp_check_.seen());
+  if (shard_operator_) context_.report.count("shards moved", shard_checks_.ended());
   context_.report.count("snapshots installed", raft_checks_.seen().installed);
   context_.report.count("states compared", raft_checks_.seen().states_compared);
   const QuorumChecks::Seen& quorums = raft_checks_.seen_quorums();

@@ -20,6 +20,8 @@
 #include "scenarios/raft_checks.h"
 #include "scenarios/s3_workload.h"
 #include "scenarios/scenario.h"
+#include "scenarios/shard_checks.h"
+#include "scenarios/shard_operator.h"
 #include "scenarios/stamp_check.h"
 #include "scenarios/wire_tap.h"
 
@@ -46,6 +48,9 @@ struct StormOptions {
   std::optional<OperatorOptions> operations = {};
   std::uint32_t operations_per_thousand = 1000;
   std::size_t joiners = 0;
+  // Shards are split and moved, in this share of the runs.
+  std::optional<ShardOperatorOptions> shards = {};
+  std::uint32_t shards_per_thousand = 1000;
   // Nodes are upgraded and downgraded at each restart, not only of one version or another for good.
   bool versions_change = false;
   bool probes = true;
@@ -101,6 +106,8 @@ class Storm : public ApplyObserver {
   void on_state(const sim::Machine& machine, GroupId group, raft::LogIndex index,
                 std::uint64_t digest) override;
   void draw_operations();
+  void add_shard_operator(const S3WorkloadOptions& s3_options);
+  void demand_settled_shards();
   NodeConfig draw_config();
   void draw_version(std::size_t node);
   FaultPlan draw_plan();
@@ -124,6 +131,7 @@ class Storm : public ApplyObserver {
   RaftChecks raft_checks_;
   ProbeClaim claim_;
   StampCheck stamp_check_;
+  ShardChecks shard_checks_;
   std::unique_ptr<WireTap> wire_tap_;
   std::vector<std::unique_ptr<LogTap>> log_taps_;
   std::unique_ptr<Cluster> cluster_;
@@ -132,6 +140,7 @@ class Storm : public ApplyObserver {
   std::unique_ptr<ProbeWorkload> probes_;
   std::unique_ptr<S3Workload> s3_;
   std::unique_ptr<Operator> operator_;  // Null without operations.
+  std::unique_ptr<ShardOperator> shard_operator_;  // Null if shards stay where they are.
   sim::Machine* judge_ = nullptr;     // A client machine of the liveness phase.
   // The latest configuration of each group that was applied, and by how many nodes.
   struct Committed {

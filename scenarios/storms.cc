@@ -23,6 +23,8 @@ void leader_probe(RunContext& context) {
                       .operations = OperatorOptions{},
                       .operations_per_thousand = 400,
                       .joiners = 1,
+                      .shards = ShardOperatorOptions{},
+                      .shards_per_thousand = 400,
                       .probe_interval = milliseconds(60)});
 }
 
@@ -32,6 +34,8 @@ void default_group(RunContext& context) {
                       .operations = OperatorOptions{.transfers_per_thousand = 600},
                       .operations_per_thousand = 400,
                       .joiners = 1,
+                      .shards = ShardOperatorOptions{},
+                      .shards_per_thousand = 400,
                       .probe_interval = milliseconds(60)});
 }
 

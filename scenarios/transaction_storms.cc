@@ -72,19 +72,25 @@ StormOptions beside_transactions() {
           .s3_interval = milliseconds(150)};
 }
 
-void cross_group_cycle(RunContext& context) {
-  Storm storm(context, beside_transactions());
-  CycleWorkload cycle(context.world, storm.cluster(), {}, context.report);
-  run_with(context, storm, cycle);
-}
+void cross_group_cycle(RunContext& context) { run_storm_with_cycle(context, beside_transactions()); }
 
 void list_append(RunContext& context) { run_storm_with_appends(context, beside_transactions()); }
 
 }  // namespace
 
-void run_storm_with_appends(RunContext& context, StormOptions options) {
+void run_storm_with_cycle(RunContext& context, StormOptions options) {
+  const CycleOptions cycle_options;
+  if (options.shards) options.shards->keys = CycleWorkload::keys(cycle_options);
   Storm storm(context, std::move(options));
-  AppendWorkload appends(context.world, storm.cluster(), {}, context.report);
+  CycleWorkload cycle(context.world, storm.cluster(), cycle_options, context.report);
+  run_with(context, storm, cycle);
+}
+
+void run_storm_with_appends(RunContext& context, StormOptions options) {
+  const AppendOptions append_options;
+  if (options.shards) options.shards->keys = AppendWorkload::keys(append_options);
+  Storm storm(context, std::move(options));
+  AppendWorkload appends(context.world, storm.cluster(), append_options, context.report);
   run_with(context, storm, appends);
 }
 

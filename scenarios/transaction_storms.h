@@ -11,7 +11,8 @@ namespace keelson::scenarios {
 std::vector<Scenario> transaction_storms();
 
 // A storm with these options, from its set-up to its checks, with the workload of
-// append_workload.h in it.
+// cycle_workload.h or append_workload.h in it. Shards that move are those of its keys, too.
+void run_storm_with_cycle(RunContext& context, StormOptions options);
 void run_storm_with_appends(RunContext& context, StormOptions options);
 
 }  // namespace keelson::scenarios

@@ -50,6 +50,8 @@ struct CoordinatorOptions {
   // How long a transaction over several groups may take from its first prepare to its decision,
   // before whoever meets its locks may roll it back.
   Duration transaction_ttl = std::chrono::seconds(3);
+  // How soon a change of the shard map is noticed, and carried out.
+  Duration shard_interval = std::chrono::seconds(1);
   // For the circuit of a leader that does not answer.
   std::uint32_t failures_to_open = 3;
   Duration open_for = std::chrono::milliseconds(500);

@@ -11,9 +11,8 @@ namespace keelson::kv {
 
 namespace {
 
-// How soon a change of the map is noticed, and how soon a move that was held up goes on.
-constexpr Duration kIdleInterval = std::chrono::seconds(1);
-constexpr Duration kBusyInterval = std::chrono::milliseconds(100);
+// While a shard moves it is looked at so much more often: a move that was held up goes on.
+constexpr int kBusyTimes = 10;
 constexpr Duration kStepTime = std::chrono::seconds(5);
 constexpr Duration kLockPatience = std::chrono::milliseconds(10);
 
@@ -35,7 +34,8 @@ void ShardMover::stop() { fibers_.stop(); }
 void ShardMover::loop() {
   while (true) {
     const bool is_moving = coordinator_.shards().move().has_value();
-    env_.scheduler.sleep_for(is_moving ? kBusyInterval : kIdleInterval);
+    const Duration interval = coordinator_.options().shard_interval;
+    env_.scheduler.sleep_for(is_moving ? interval / kBusyTimes : interval);
     found_shards();
     const std::optional<ShardMove> move = coordinator_.shards().move();
     // What fails is begun again, here or at the next leader.
