@@ -72,7 +72,9 @@ StormOptions beside_transactions() {
           .s3_interval = milliseconds(150)};
 }
 
-void cross_group_cycle(RunContext& context) { run_storm_with_cycle(context, beside_transactions()); }
+void cross_group_cycle(RunContext& context) {
+  run_storm_with_cycle(context, beside_transactions());
+}
 
 void list_append(RunContext& context) { run_storm_with_appends(context, beside_transactions()); }
 

@@ -3,9 +3,9 @@
 //
 // The methods run on the calling fiber and suspend where the Disk does. SQLite is C: a fiber that
 // is killed in there must not unwind through its frames. So the method catches FiberKilled and
-// answers SQLITE_IOERR; SQLite returns, and whoever called it (core/storage/sqlite_database.cc) goes
-// on unwinding. If something was being written, the files are given up for good: every later call
-// fails without touching the Disk. A read that fails leaves nothing behind.
+// answers SQLITE_IOERR; SQLite returns, and whoever called it (core/storage/sqlite_database.cc)
+// goes on unwinding. If something was being written, the files are given up for good: every later
+// call fails without touching the Disk. A read that fails leaves nothing behind.
 //
 // SQLite has one generator of chance in a process, seeded from its default VFS. Simulated nodes
 // must not share it: the VFS of the connection in use is the default one, and the generator is
