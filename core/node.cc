@@ -102,6 +102,10 @@ Result<void> validate(const NodeConfig& config) {
   if (config.transaction_ttl < milliseconds(10)) {
     return wrong("transaction-ttl-ms", "must be at least 10");
   }
+  if (config.balance_interval != Duration::zero() &&
+      config.balance_interval < config.election_timeout) {
+    return wrong("balance-interval-ms", "must be 0 or at least election-timeout-ms");
+  }
   if (config.probe_timeout < milliseconds(100) || config.probe_timeout > milliseconds(2000)) {
     return wrong("probe-timeout-ms", "must be 100 to 2000");
   }
@@ -363,6 +367,7 @@ void Node::build_groups() {
   node_options.compaction_interval = config_.heartbeat_interval;
   node_options.disk_reserve_bytes = config_.disk_reserve_bytes;
   node_options.snapshot_patience = config_.election_timeout;
+  node_options.balance_interval = config_.balance_interval;
   raft_ = std::make_unique<raft::RaftNode>(env_, node_options, *log_, *state_, *transport_,
                                            observer_);
   // The groups begin with the founders. Who is none of them learns from a leader who belongs to

@@ -60,6 +60,8 @@ struct NodeConfig {
   Duration heartbeat_interval = std::chrono::milliseconds(200);
   Duration election_timeout = std::chrono::seconds(2);
   Duration lease = Duration::zero();  // Off. REQUIRES: shorter than election_timeout by the drift.
+  // How often a node that leads more groups than others hands one of them over; zero: never.
+  Duration balance_interval = std::chrono::seconds(10);
   // How far the ceiling of timestamps is ahead of the wall clock (core/kv/hlc.h): what a leader
   // that is lost may have promised, and for how long leaders can do without the default group.
   Duration timestamps_ahead = std::chrono::seconds(3);

@@ -183,6 +183,9 @@ NodeConfig Storm::draw_config() {
   constexpr int kRequestTimeoutsMs[] = {2000, 800, 300};
   config.request_timeout = milliseconds(kRequestTimeoutsMs[chance_.choose(3)]);
   if (chance_.chance(500'000)) config.peer_secret = "the secret of a storm";
+  constexpr int kBalanceIntervalsMs[] = {0, 500, 2000};
+  config.balance_interval =
+      milliseconds(kBalanceIntervalsMs[context_.choices.stream("storm/balance").choose(3)]);
   if (options_.adjust) options_.adjust(config);
   return config;
 }

@@ -59,6 +59,9 @@ void RaftNode::start() {
   fibers_.spawn("applier", [this] { apply_loop(); });
   fibers_.spawn("compaction", [this] { compact_loop(); });
   fibers_.spawn("disk space", [this] { space_loop(); });
+  if (options_.balance_interval > Duration::zero()) {
+    fibers_.spawn("balance", [this] { balance_loop(); });
+  }
 }
 
 void RaftNode::stop() {

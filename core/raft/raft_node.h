@@ -82,6 +82,9 @@ struct RaftNodeOptions {
   // A chunk of a snapshot that is not answered is sent again after this, so many times.
   Duration snapshot_patience = std::chrono::seconds(2);
   std::uint32_t snapshot_tries_max = 15;
+  // How often this node looks whether it leads more groups than others and hands one over. Zero:
+  // never.
+  Duration balance_interval = Duration::zero();
 };
 
 // What an operator may ask of a group's membership. A learner gets the log and has no say until it
@@ -262,6 +265,15 @@ class RaftNode {
   void take_chunk(Group& group, const ReceivedChunk& received);
   Result<void> stage_and_install(Group& group, const ReceivedChunk& received);
   void install(Group& group, const ReceivedChunk& received);
+
+  // balance.cc
+  struct Handover {
+    GroupId group;
+    NodeId target;
+  };
+  void balance_loop();
+  std::optional<Handover> handover_that_balances() const;
+  std::map<NodeId, std::size_t> groups_led() const;
 
   // snapshot_sender.cc
   void begin_snapshots(Group& group, const std::set<NodeId>& followers);

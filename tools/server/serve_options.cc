@@ -198,6 +198,9 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
   app.add_option("--election-timeout-ms", options.election_timeout_ms)->capture_default_str();
   app.add_option("--lease-ms", options.lease_ms, "Lease for reads, 0 is off")
       ->capture_default_str();
+  app.add_option("--balance-interval-ms", options.balance_interval_ms,
+                 "How often a node that leads too many groups hands one over, 0 is never")
+      ->capture_default_str();
   app.add_option("--probe-timeout-ms", options.probe_timeout_ms, "100 to 2000")
       ->capture_default_str();
   app.add_option("--drain-grace-ms", options.drain_grace_ms,
@@ -269,6 +272,7 @@ Result<NodeConfig> to_config(const ServeOptions& options) {
   config.heartbeat_interval = std::chrono::milliseconds(options.heartbeat_ms);
   config.election_timeout = std::chrono::milliseconds(options.election_timeout_ms);
   config.lease = std::chrono::milliseconds(options.lease_ms);
+  config.balance_interval = std::chrono::milliseconds(options.balance_interval_ms);
   config.probe_timeout = std::chrono::milliseconds(options.probe_timeout_ms);
   config.drain_grace = std::chrono::milliseconds(options.drain_grace_ms);
   config.drain_timeout = std::chrono::milliseconds(options.drain_timeout_ms);

@@ -42,6 +42,7 @@ struct ServeOptions {
   std::uint32_t election_timeout_ms = 2000;
   std::uint32_t lease_ms = 0;
   std::uint32_t probe_timeout_ms = 1000;
+  std::uint32_t balance_interval_ms = 10'000;
   std::uint32_t drain_grace_ms = 1000;
   std::uint32_t drain_timeout_ms = 10000;
   std::uint64_t wal_segment_bytes = NodeConfig{}.wal_segment_bytes;

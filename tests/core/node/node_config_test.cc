@@ -56,6 +56,7 @@ TEST(NodeConfigTest, NonsenseIsRefusedByTheNameOfItsField) {
       {"lease-ms", [](NodeConfig& c) { c.lease = milliseconds(1801); }},
       {"probe-timeout-ms", [](NodeConfig& c) { c.probe_timeout = milliseconds(99); }},
       {"drain-timeout-ms", [](NodeConfig& c) { c.drain_timeout = c.drain_grace; }},
+      {"balance-interval-ms", [](NodeConfig& c) { c.balance_interval = c.election_timeout / 2; }},
       {"wal-segment-bytes", [](NodeConfig& c) { c.wal_segment_bytes = 4095; }},
       {"wal-segment-bytes", [](NodeConfig& c) { c.wal_segment_bytes = (4ull << 30) + 1; }},
       {"wal-preallocate-bytes", [](NodeConfig& c) { c.wal_preallocate_bytes = (64 << 20) + 1; }},
