@@ -310,7 +310,7 @@ void Storm::run() {
   rage();
   if (context_.report.failed()) return;
   heal();
-  if (operator_ && !settle_membership()) return;
+  if (members_change() && !settle_membership()) return;
   demand_progress();
   if (context_.report.failed()) return;
   stop_orderly();

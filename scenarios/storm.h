@@ -106,6 +106,7 @@ class Storm : public ApplyObserver {
   void on_state(const sim::Machine& machine, GroupId group, raft::LogIndex index,
                 std::uint64_t digest) override;
   void draw_operations();
+  bool members_change() const { return operator_ && options_.operations->changes_membership; }
   void add_shard_operator(const S3WorkloadOptions& s3_options);
   void demand_settled_shards();
   NodeConfig draw_config();

@@ -19,7 +19,7 @@ void Storm::heal() {
   if (shard_operator_) shard_operator_->stop();
   // A node that was harmed cannot stand in for one that is dead, and who is a majority is another
   // question when members change.
-  const bool may_leave_dead = !operator_ && nemesis_->budget().harmed_count() == 0;
+  const bool may_leave_dead = !members_change() && nemesis_->budget().harmed_count() == 0;
   if (chance_.chance(500'000) && may_leave_dead) {
     // The rest is dead for good: a majority must do without it.
     const std::size_t majority = core_.size() / 2 + 1;
