@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "scenarios/client_trace.h"
 #include "scenarios/serializability.h"
 
 namespace keelson::scenarios {
@@ -113,6 +114,17 @@ bool AppendWorkload::perform(Env& env, Node& node, std::size_t client,
                              const std::vector<Step>& steps) {
   const auto id = history_.invoke(static_cast<std::uint32_t>(client + 1), as_told(steps),
                                   to_string(node.config().node_id), world_.now());
+  const Transaction& told = history_.transactions()[id];
+  sim::Machine& machine = world_.machine(told.where);
+  const std::uint64_t traced = trace_call(machine, describe_steps(told), told.where);
+  const bool is_committed = carry_out(env, node, steps, id);
+  const Transaction& known = history_.transactions()[id];
+  trace_return(machine, traced, known.outcome, describe_steps(known));
+  return is_committed;
+}
+
+bool AppendWorkload::carry_out(Env& env, Node& node, const std::vector<Step>& steps,
+                               TransactionHistory::Id id) {
   const Deadline deadline = deadline_in(env);
   kv::Transaction transaction(node.coordinator());
   auto lists = take_steps(transaction, steps, deadline);

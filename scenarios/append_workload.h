@@ -48,6 +48,7 @@ class AppendWorkload : public TransactionWorkload {
 
   Step draw_step(std::size_t client, bool only_reads);
   bool perform(Env& env, Node& node, std::size_t client, const std::vector<Step>& steps);
+  bool carry_out(Env& env, Node& node, const std::vector<Step>& steps, TransactionHistory::Id id);
   // What its reads returned; nothing if one failed.
   std::optional<std::vector<Values>> take_steps(kv::Transaction& transaction,
                                                 const std::vector<Step>& steps, Deadline deadline);

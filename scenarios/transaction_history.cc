@@ -11,7 +11,7 @@
 
 namespace keelson::scenarios {
 
-std::string describe(const Transaction& transaction) {
+std::string describe_steps(const Transaction& transaction) {
   const bool is_ok = transaction.outcome == Outcome::ok;
   std::string steps;
   for (const TransactionStep& step : transaction.steps) {
@@ -23,8 +23,14 @@ std::string describe(const Transaction& transaction) {
       if (is_ok) steps += fmt::format(" [{}]", fmt::join(step.list, " "));
     }
   }
-  const bool has_returned = is_ok || transaction.outcome == Outcome::fail;
-  return fmt::format("c{}: {} at {} ({} to {}): {}", transaction.client, steps, transaction.where,
+  return steps;
+}
+
+std::string describe(const Transaction& transaction) {
+  const bool has_returned =
+      transaction.outcome == Outcome::ok || transaction.outcome == Outcome::fail;
+  return fmt::format("c{}: {} at {} ({} to {}): {}", transaction.client,
+                     describe_steps(transaction), transaction.where,
                      say(transaction.called), has_returned ? say(transaction.returned) : "?",
                      transaction.outcome == Outcome::fail ? "aborted"
                                                           : name_of(transaction.outcome));

@@ -35,6 +35,8 @@ struct Transaction {
 
 // "c2: read x [1 2], append x 3 at n1 (1.200s to 1.310s): ok".
 std::string describe(const Transaction& transaction);
+// Its steps alone, with what was read if that is known: "read x [1 2], append x 3".
+std::string describe_steps(const Transaction& transaction);
 
 class TransactionHistory {
  public:

@@ -128,8 +128,8 @@ void Recorder::on_event(const sim::TraceEvent& event) {
       break;
     case sim::Kind::invoke: on_invoke(event); break;
     case sim::Kind::respond: on_respond(event); break;
-    case sim::Kind::net_send: break;
-    // A node may be in the middle of its end.
+    // A node may be in the middle of its end; what it sends is looked at when it was written.
+    case sim::Kind::net_send:
     case sim::Kind::net_connect:
     case sim::Kind::net_deliver:
     case sim::Kind::net_close:
@@ -169,6 +169,19 @@ void Recorder::on_machine(const sim::TraceEvent& event) {
   for (auto& [whose, stream] : streams_) {
     if (stream.reader == event.machine) lose(stream);
   }
+  forget_calls_of(event.machine);
+}
+
+// A client that has lived in the process will never know.
+void Recorder::forget_calls_of(std::uint32_t machine) {
+  std::erase_if(pending_, [&](const auto& entry) {
+    Operation& operation = recording_.operations[entry.second];
+    if (operation.client != machine) return false;
+    operation.returned = now();
+    operation.outcome = recording_.texts.add("unknown");
+    operation.answer = recording_.texts.add("its process ended");
+    return true;
+  });
 }
 
 void Recorder::on_invoke(const sim::TraceEvent& event) {
@@ -204,7 +217,7 @@ void Recorder::on_broken(const sim::TraceEvent& event) {
   auto stream = streams_.lower_bound({connection, 0});
   bool is_between_nodes = false;
   for (; stream != streams_.end() && stream->first.first == connection; ++stream) {
-    is_between_nodes = is_between_nodes || is_node(stream->first.second);
+    is_between_nodes = is_node(stream->first.second) && is_node(stream->second.reader);
     lose(stream->second);
   }
   if (is_between_nodes) add_event(event, EventKind::connection_broken);
@@ -225,7 +238,7 @@ void Recorder::on_write(const sim::Machine& from, const sim::Machine& to,
     (void)stream.frames.take(bytes, [&](const raft::Frame& frame) {
       on_frame(stream, from.index(), to.index(), frame);
     });
-    return;
+    return look_at_nodes();
   }
   const std::string_view line = http_line(bytes);
   const bool is_http = !line.empty();

@@ -68,6 +68,7 @@ class Recorder : public scenarios::Watcher {
   void on_machine(const sim::TraceEvent& event);
   void on_invoke(const sim::TraceEvent& event);
   void on_respond(const sim::TraceEvent& event);
+  void forget_calls_of(std::uint32_t machine);
   void on_broken(const sim::TraceEvent& event);
   void add_event(const sim::TraceEvent& event, EventKind kind);
 

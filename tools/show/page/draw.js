@@ -84,11 +84,15 @@ class Diagram {
       y += band + LANE_GAP;
     }
     y += nodes.length > 0 ? 8 - LANE_GAP / 3 : 0;
+    this.clientLanes = new Map();
     for (const machine of this.model.machines) {
-      if (machine.isNode || machine.index === 0 || !this.shown.machines.has(machine.index)) continue;
-      const height = (this.model.operationRows.get(machine.index) ?? 1) * OPERATION_ROW;
-      this.lanes.set(machine.index, {machine, y, height, isNode: false});
-      y += height + 12;
+      // Clients may live in nodes.
+      const rows = this.model.operationRows.get(machine.index) ?? (machine.isNode ? 0 : 1);
+      if (rows === 0 || machine.index === 0 || !this.shown.machines.has(machine.index)) continue;
+      const lane = {machine, y, height: rows * OPERATION_ROW, isNode: false};
+      this.clientLanes.set(machine.index, lane);
+      if (!machine.isNode) this.lanes.set(machine.index, lane);
+      y += lane.height + 12;
     }
     this.height = y + 8;
   }
@@ -149,15 +153,11 @@ class Diagram {
     this.#outside();
     if (this.model.cause.length > 0) this.#cause();
     this.#violationGround();
-    for (const lane of this.lanes.values()) {
-      if (lane.isNode) this.#roles(lane);
-      else this.#operationGround(lane);
-    }
+    for (const lane of this.lanes.values()) if (lane.isNode) this.#roles(lane);
+    for (const lane of this.clientLanes.values()) this.#operationGround(lane);
     this.#messages();
-    for (const lane of this.lanes.values()) {
-      if (!lane.isNode) this.#operations(lane);
-      this.#absences(lane);
-    }
+    for (const lane of this.clientLanes.values()) this.#operations(lane);
+    for (const lane of this.lanes.values()) if (lane.isNode) this.#absences(lane);
     for (const lane of this.lanes.values()) this.#troubles(lane);
     this.#events();
     this.#selection();
@@ -558,7 +558,8 @@ class Diagram {
         return;
       }
       const lane = this.lanes.get(event.machine);
-      if (!lane || (!lane.isNode && event.kind === "log")) return;
+      if (!lane?.isNode && this.model.nodes.length > 0) return;
+      if (!lane) return;
       const key = `${event.machine} ${event.kind}`;
       const isFound = this.found.has(event);
       if (!isFound && x < (last.get(key) ?? -10) + 1.5) return;
@@ -656,12 +657,12 @@ class Diagram {
     const at = this.model.violation?.at;
     if (at === undefined) return;
     const c = this.context;
-    const x = this.x(at);
-    const start = Math.min(at, ...this.model.culprits.map((operation) => operation.called));
     c.fillStyle = this.colour.bad;
     c.globalAlpha = 0.12;
-    const left = Math.min(this.x(start), x - 3);
-    c.fillRect(left, AXIS, Math.max(x - left, 3), this.height);
+    for (const {called, returned} of this.model.culprits) {
+      const width = Math.max(this.x(returned) - this.x(called), 3);
+      c.fillRect(this.x(returned) - width, AXIS, width, this.height);
+    }
     c.globalAlpha = 1;
   }
 
@@ -682,13 +683,13 @@ class Diagram {
   }
 
   #culprit(operation) {
-    const client = this.lanes.get(operation.client);
+    const client = this.clientLanes.get(operation.client);
     const node = this.lanes.get(operation.node);
     if (!client) return;
     const x = this.x(operation.returned);
     const y = client.y + operation.row * OPERATION_ROW;
-    if (node) this.#flag(`answers ${operation.answer}`, x, node.y - 1);
-    this.#flag(`✖ ${operation.answer} from ${this.model.nameOf(operation.node)}`, x, y - 4);
+    if (node) this.#flag(`answers ${operation.answer.slice(0, 24)}`, x, node.y - 1);
+    this.#flag(`✖ ${operation.answer.slice(0, 24)} from ${this.model.nameOf(operation.node)}`, x, y - 4);
   }
 
   #flag(text, x, y) {
@@ -724,7 +725,7 @@ class Diagram {
 
   // From a client to the node that it asks, and back.
   #way(operation) {
-    const client = this.lanes.get(operation.client);
+    const client = this.clientLanes.get(operation.client);
     const node = this.lanes.get(operation.node);
     if (!client || !node) return;
     const c = this.context;
@@ -744,11 +745,12 @@ class Diagram {
     c.fillRect(0, 0, MARGIN_LEFT - 1, this.height);
     c.textAlign = "right";
     const right = MARGIN_LEFT - 10;
-    for (const lane of this.lanes.values()) {
+    for (const lane of [...this.lanes.values(), ...this.clientLanes.values()]) {
       c.font = lane.isNode ? "600 14px system-ui, sans-serif" : FONT;
       const isNamed = this.model.violation?.message.match(new RegExp(`\\b${lane.machine.name}\\b`));
       c.fillStyle = lane.isNode ? (isNamed ? this.colour.bad : this.colour.ink) : this.colour.faint;
-      c.fillText(lane.machine.name, right, lane.y + lane.height / 2 - 1);
+      const isInNode = !lane.isNode && lane.machine.isNode;
+      c.fillText(isInNode ? `clients in ${lane.machine.name}` : lane.machine.name, right, lane.y + lane.height / 2 - 1);
     }
     c.font = SMALL;
     c.fillStyle = this.colour.faint;

@@ -46,11 +46,17 @@ class SpanIndex {
   }
 }
 
+// The workloads fill values up with dots.
+function withoutFilling(text) {
+  return text.replace(/\.{4,}/g, "…");
+}
+
 class Model {
   constructor(run) {
     Object.assign(this, {
       scenario: run.scenario, seed: run.seed, repeat: run.repeat, digest: run.digest,
-      end: Math.max(run.end, 1), groups: run.groups, violation: run.violation,
+      end: Math.max(run.end, 1), groups: run.groups,
+      violation: run.violation && {...run.violation, message: withoutFilling(run.violation.message)},
       messageKinds: run.messageKinds, eventKinds: run.eventKinds,
     });
     const text = (number) => run.texts[number];
@@ -68,8 +74,8 @@ class Model {
     this.operations = run.operations.map(
       ([called, returned, client, node, what, outcome, answer]) => ({
         type: "operation", called, returned, client, node,
-        what: text(what).replace(/\.{4,}/g, "…"),  // Values are filled up with dots.
-        outcome: text(outcome), answer: text(answer),
+        what: withoutFilling(text(what)), outcome: text(outcome),
+        answer: withoutFilling(text(answer)),
       }));
     this.links = run.links.map(([begin, end, from, to, cloggedBy]) => ({
       type: "link", begin, end: end === NEVER ? this.end : end, from, to, cloggedBy,
@@ -215,12 +221,17 @@ class Model {
     }
   }
 
-  // The operations whose answers the oracle has objected to: those that returned as it fired.
+  // The operations that the oracle objects to: those whose times its sentence names, or that
+  // returned as it fired from a node that it names.
   #findCulprits() {
-    const at = this.violation?.at;
+    const violation = this.violation;
+    const times = new Set([...(violation?.message ?? "").matchAll(/(\d+(?:\.\d+)?)s\b/g)]
+      .map((match) => Math.round(Number(match[1]) * 1e9)));
     for (const operation of this.operations) {
-      operation.isCulprit = at !== undefined && operation.returned === at &&
-        this.violation.message.includes(this.nameOf(operation.node));
+      const isNamed = times.has(operation.called) && times.has(operation.returned);
+      const isLast = operation.returned === violation?.at && operation.node > 0 &&
+        violation.message.includes(this.nameOf(operation.node));
+      operation.isCulprit = isNamed || isLast;
     }
     this.culprits = this.operations.filter((operation) => operation.isCulprit);
   }

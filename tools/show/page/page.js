@@ -90,21 +90,34 @@ class Page {
     this.setWindow(0, this.model.end * (this.model.violation ? 1.1 : 1));
   }
 
-  // From the last trouble before the oracle fired, with some of what was before; the whole run if
-  // no oracle fired.
+  // From the last trouble before the oracle fired, or from the call that it objects to, with some of
+  // what was before; without either, from the last messages. The whole run if no oracle fired.
   toFailure() {
     const at = this.model.violation?.at;
     if (at === undefined) return this.toWhole();
-    const recently = (time) => time < at && time > at - 1.2e9;
-    const troubles = [
-      ...this.model.links.filter((l) => this.model.machines[l.from].isNode && l.end > at - 2e8).map((l) => l.begin),
-      ...this.model.events.filter((e) => ["end", "pause", "disk fault", "failed sync"].includes(e.kind) &&
-        this.model.machines[e.machine].isNode).map((e) => e.at),
-    ].filter(recently);
-    const begin = troubles.length > 0 ? Math.max(...troubles) : at - 2e8;
-    const span = Math.max(at - begin, 4e7);
+    const called = Math.min(at, ...this.model.culprits.map((operation) => operation.called));
+    const begin = Math.min(called, this.#lastTroubleBefore(Math.max(called, at - 5e8)) ?? this.#lastMessagesBefore(at));
+    const span = Math.max(at - begin, 1e6);
     this.diagram.cursor = at;
     this.setWindow(at - span * 1.12, at + span * 0.3);
+  }
+
+  #lastTroubleBefore(time) {
+    const isOfNode = (machine) => this.model.machines[machine].isNode;
+    const faults = ["end", "pause", "disk fault", "failed sync"];
+    const troubles = [
+      ...this.model.links.filter((link) => isOfNode(link.from) && link.end > time - 2e8).map((link) => link.begin),
+      ...this.model.events.filter((event) => faults.includes(event.kind) && isOfNode(event.machine)).map((event) => event.at),
+    ].filter((begin) => begin < time && begin > time - 1.2e9);
+    return troubles.length > 0 ? Math.max(...troubles) : undefined;
+  }
+
+  // When the oracle fired is when the last of some 40 of them was under way.
+  #lastMessagesBefore(time) {
+    this.diagram.layOut();
+    const messages = this.model.messages.filter((message) => message.sent <= time && message.sent > time - 2e8 &&
+      this.diagram.isShown(message));
+    return messages.length > 0 ? messages[Math.max(0, messages.length - 40)].sent : time - 2e8;
   }
 
   show(item) {
