@@ -19,12 +19,12 @@ Breach = namedtuple("Breach", "path line rule message")
 
 TOP_LEVEL = {
     "CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE",
-    "core", "sim", "net", "admin", "scenarios", "bench", "tests", "tools",
+    "core", "sim", "net", "admin", "checker", "scenarios", "bench", "tests", "tools",
 }
-CODE_FOLDERS = ["core", "admin", "sim", "net", "scenarios", "bench", "tests", "tools"]
-DETERMINISTIC = ["core", "admin", "sim", "scenarios"]
+CODE_FOLDERS = ["core", "admin", "sim", "net", "checker", "scenarios", "bench", "tests", "tools"]
+DETERMINISTIC = ["core", "admin", "sim", "checker", "scenarios"]
 HERMETIC = ["core", "admin"]
-PRODUCT = ["core", "admin", "sim", "net", "scenarios"]
+PRODUCT = ["core", "admin", "sim", "net", "checker", "scenarios"]
 
 BASE = ["core/base"]
 RUNTIME = BASE + ["core/runtime"]
@@ -41,7 +41,8 @@ MAY_INCLUDE = {
     "admin": CORE,
     "sim": RUNTIME,
     "net": RUNTIME,
-    "scenarios": CORE + ["sim", "admin"],
+    "checker": BASE,
+    "scenarios": CORE + ["sim", "admin", "checker"],
 }
 MAY_INCLUDE_ANYTHING = ["bench", "tests", "tools"]
 
