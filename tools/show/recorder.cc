@@ -14,6 +14,10 @@ namespace keelson::show {
 
 namespace {
 
+// Of operations.
+constexpr std::string_view kPending = "pending";
+constexpr std::string_view kProcessEnded = "its process ended";
+
 // The number at the beginning of "#417 ok: 200"; `rest` is what follows it, without the space.
 std::uint64_t take_number(std::string_view text, std::string_view& rest) {
   CHECK(text.starts_with('#'));
@@ -82,23 +86,36 @@ void Recorder::attach(scenarios::RunOptions& options) {
 
 Recording Recorder::take() {
   for (std::size_t i = 0; i < nodes_; ++i) recording_.machines.at(i + 1).is_node = true;
-  // The processes that ran to the end were killed with the run, which is no part of its story.
+  leave_out_the_end();
+  return std::move(recording_);
+}
+
+// The processes that ran to the end were killed with the run, which is no part of its story.
+void Recorder::leave_out_the_end() {
   const std::uint32_t killed = recording_.texts.add("killed");
-  while (!recording_.events.empty()) {
-    const Event& last = recording_.events.back();
-    const bool is_told_after = last.kind == EventKind::note;  // The verdict.
-    if (last.at != recording_.end || (last.kind != EventKind::end && !is_told_after)) break;
-    if (!is_told_after && last.text != killed) break;
-    recording_.events.pop_back();
+  const auto is_of_the_end = [&](const Event& event) {
+    const bool is_verdict = event.kind == EventKind::note;
+    const bool is_kill = event.kind == EventKind::end && event.text == killed;
+    return event.at == recording_.end && (is_verdict || is_kill);
+  };
+  std::vector<Event>& events = recording_.events;
+  while (!events.empty() && is_of_the_end(events.back())) events.pop_back();
+  std::vector<State>& states = recording_.states;
+  while (!states.empty() && states.back().at == recording_.end &&
+         states.back().role == State::Role::gone) {
+    states.pop_back();
   }
   for (Message& message : recording_.messages) {
     if (message.lost == recording_.end) message.lost = kNever;
   }
-  while (!recording_.states.empty() && recording_.states.back().at == recording_.end &&
-         recording_.states.back().role == State::Role::gone) {
-    recording_.states.pop_back();
+  const std::uint32_t ended = recording_.texts.add(kProcessEnded);
+  const std::uint32_t pending = recording_.texts.add(kPending);
+  for (Operation& operation : recording_.operations) {
+    if (operation.returned != recording_.end || operation.answer != ended) continue;
+    operation.returned = kNever;
+    operation.outcome = pending;
+    operation.answer = 0;
   }
-  return std::move(recording_);
 }
 
 // --- the trace ---
@@ -179,7 +196,7 @@ void Recorder::forget_calls_of(std::uint32_t machine) {
     if (operation.client != machine) return false;
     operation.returned = now();
     operation.outcome = recording_.texts.add("unknown");
-    operation.answer = recording_.texts.add("its process ended");
+    operation.answer = recording_.texts.add(kProcessEnded);
     return true;
   });
 }
@@ -189,7 +206,7 @@ void Recorder::on_invoke(const sim::TraceEvent& event) {
   CHECK(split != std::string_view::npos);
   Operation operation{.client = event.machine, .called = event.at.ns};
   operation.what = recording_.texts.add(event.detail.substr(0, split));
-  operation.outcome = recording_.texts.add("pending");
+  operation.outcome = recording_.texts.add(kPending);
   operation.answer = recording_.texts.add("");
   const sim::Machine* const node = world_->find_machine(event.detail.substr(split + 4));
   if (node != nullptr) operation.node = node->index();

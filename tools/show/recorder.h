@@ -64,6 +64,7 @@ class Recorder : public scenarios::Watcher {
   };
   using NodeInGroup = std::pair<std::uint32_t, std::int32_t>;
 
+  void leave_out_the_end();
   void on_event(const sim::TraceEvent& event);
   void on_machine(const sim::TraceEvent& event);
   void on_invoke(const sim::TraceEvent& event);

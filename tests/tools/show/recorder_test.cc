@@ -159,6 +159,13 @@ TEST(Recorder, TheEndOfTheRunIsNobodysDeath) {
     EXPECT_FALSE(is_kill && event.at == recording.end);
   }
   for (const Message& message : recording.messages) EXPECT_NE(message.lost, recording.end);
+  // A run that is over in the middle of things, too.
+  const Recording canary = record("canary", 4).recording;
+  for (const Message& message : canary.messages) EXPECT_NE(message.lost, canary.end);
+  for (const Operation& operation : recording.operations) {
+    const bool is_kill = recording.texts.all()[operation.answer] == "its process ended";
+    EXPECT_FALSE(is_kill && operation.returned == recording.end);
+  }
 }
 
 }  // namespace

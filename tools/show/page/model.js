@@ -229,7 +229,7 @@ class Model {
       .map((match) => Math.round(Number(match[1]) * 1e9)));
     for (const operation of this.operations) {
       const isNamed = times.has(operation.called) && times.has(operation.returned);
-      const isLast = operation.returned === violation?.at && operation.node > 0 &&
+      const isLast = operation.returned === violation?.at && operation.outcome === "ok" &&
         violation.message.includes(this.nameOf(operation.node));
       operation.isCulprit = isNamed || isLast;
     }
