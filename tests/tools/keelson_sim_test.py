@@ -55,6 +55,26 @@ class KeelsonSim(unittest.TestCase):
                 self.assertIn("raft: g0: term", trace.read())
         self.assertEqual(plain["digest"], traced["digest"])
 
+    def test_show_writes_a_page_or_a_trace_of_the_same_run(self):
+        digest = json.loads(run("run", "pause", "--seed", "5", "--json", expect=0).stdout)["digest"]
+        with tempfile.TemporaryDirectory() as folder:
+            page = os.path.join(folder, "page.html")
+            done = run("show", "pause", "--seed", "5", "--out", page, expect=0)
+            self.assertIn(f"digest {digest}", done.stdout)
+            with open(page, encoding="utf-8") as file:
+                self.assertIn(f'"digest":"{digest}"', file.read())
+            trace = os.path.join(folder, "trace.json")
+            run("show", "pause", "--seed", "5", "--format", "perfetto", "--out", trace, expect=0)
+            with open(trace, encoding="utf-8") as file:
+                phases = {event["ph"] for event in json.load(file)["traceEvents"]}
+            self.assertLessEqual({"M", "X", "i", "s", "f", "b", "e", "C"}, phases)
+            for arguments, word in ((("pause",), "--seed"), (("no_such", "--seed", "1"), "no_such"),
+                                    (("no.repro",), "no.repro"),
+                                    (("pause", "--seed", "1", "--out", "/no/folder/x"), "/no/folder/x"),
+                                    (("pause", "--seed", "1", "--cause", page), "page.html")):
+                failed = run("show", *arguments, expect=2)
+                self.assertIn(word, failed.stdout + failed.stderr)
+
     def test_the_canary_fails_and_names_seeds_that_fail_again(self):
         done = run("run", "canary", "--seeds", "200", "--json", expect=1)
         failures = json.loads(done.stdout)["failures"]
