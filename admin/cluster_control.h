@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/api/http.h"
+#include "core/kv/shard_map.h"
 #include "core/raft/raft_node.h"
 
 namespace keelson::admin {
@@ -21,6 +22,9 @@ class ClusterControl {
                                                       Deadline deadline) = 0;
   virtual Result<NodeId> transfer_leadership(GroupId group, std::optional<NodeId> target,
                                              Deadline deadline) = 0;
+  // As Coordinator::change_shards().
+  virtual Result<void> change_shards(const kv::ShardChange& change, std::uint64_t version,
+                                     Deadline deadline) = 0;
   // As RaftNode::confirm_leadership(): the index that a linearizable read must see applied.
   virtual Result<raft::LogIndex> confirm_leadership(GroupId group, Deadline deadline) = 0;
   // Suspends until this node's view of who leads the group may have changed, or the deadline.

@@ -5,6 +5,8 @@
 
 #include <boost/json.hpp>
 
+#include "admin/key_text.h"
+
 namespace keelson::admin {
 
 namespace json = boost::json;
@@ -20,6 +22,24 @@ json::object to_json(const MemberStatus& member) {
           {"match_index", member.match_index.value},
           {"address", member.address},
           {"incarnation", hex(member.incarnation.value)}};
+}
+
+json::value leader_of(GroupId group, const ClusterStatus& cluster) {
+  for (const GroupStatus& each : cluster.groups) {
+    if (each.group_id == group && each.leader_id) return json::value(to_string(*each.leader_id));
+  }
+  return json::value();
+}
+
+json::value to_json(const ShardsStatus& shards) {
+  const std::optional<kv::ShardMove>& move = shards.map.move();
+  if (!move) return json::value();
+  return json::object{{"number", move->number},
+                      {"from", key_text(move->range.from)},
+                      {"to", key_text(move->range.to)},
+                      {"source", to_string(move->source)},
+                      {"target", to_string(move->target)},
+                      {"phase", shards.phase}};
 }
 
 }  // namespace
@@ -53,6 +73,19 @@ std::string cluster_json(const ClusterStatus& status, const std::string& timesta
 }
 
 std::string group_json(const GroupStatus& group) { return json::serialize(to_json(group)); }
+
+std::string shards_json(const ShardsStatus& shards, const ClusterStatus& cluster) {
+  json::array all;
+  for (const kv::Shard& shard : shards.map.shards()) {
+    all.push_back(json::object{{"from", key_text(shard.from)},
+                               {"to", key_text(shards.map.range_of(shard.from).to)},
+                               {"group", to_string(shard.group)},
+                               {"leader_id", leader_of(shard.group, cluster)}});
+  }
+  return json::serialize(json::object{{"version", shards.map.version()},
+                                      {"shards", std::move(all)},
+                                      {"move", to_json(shards)}});
+}
 
 api::HttpResponse json_answer(int status, std::string body) {
   api::HttpResponse response{.status = status, .headers = {}, .body = std::move(body)};

@@ -14,6 +14,8 @@ boost::json::object to_json(const GroupStatus& group);
 // `timestamp` in the form of iso_date().
 std::string cluster_json(const ClusterStatus& status, const std::string& timestamp);
 std::string group_json(const GroupStatus& group);
+// The leaders are those that `cluster` knows.
+std::string shards_json(const ShardsStatus& shards, const ClusterStatus& cluster);
 
 // An answer of the API with that body.
 api::HttpResponse json_answer(int status, std::string body);

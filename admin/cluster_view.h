@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/kv/shard_map.h"
 #include "core/raft/types.h"
 
 namespace keelson::admin {
@@ -41,12 +42,20 @@ struct ClusterStatus {
   std::vector<GroupStatus> groups;  // In the order of their ids.
 };
 
+struct ShardsStatus {
+  kv::ShardMap map;
+  // Of the move under way: "fencing" (transactions in it are brought to their end), "copying" or
+  // "dropping" (it is served by its new group); empty when there is none.
+  std::string phase;
+};
+
 class ClusterView {
  public:
   virtual ~ClusterView() = default;
 
-  // From local state alone; never suspends.
+  // From local state alone; they never suspend.
   virtual ClusterStatus status() const = 0;
+  virtual ShardsStatus shards() const = 0;
 };
 
 }  // namespace keelson::admin

@@ -21,6 +21,17 @@ ClusterStatus NodeControl::status() const {
   return status;
 }
 
+ShardsStatus NodeControl::shards() const {
+  ShardsStatus status{.map = node_.coordinator().shards(), .phase = ""};
+  const std::optional<kv::ShardMove>& move = status.map.move();
+  if (!move) return status;
+  const kv::GroupMemory& source = node_.state().memory(move->source);
+  const bool is_fenced = source.ownership.find(move->number, kv::Ownership::State::fenced) &&
+                         source.locks.holder_in(move->range) == nullptr;
+  status.phase = move->is_switched ? "dropping" : is_fenced ? "copying" : "fencing";
+  return status;
+}
+
 GroupStatus NodeControl::describe(GroupId group) const {
   const raft::Raft& core = node_.raft().core(group);
   const raft::Configuration& configuration = core.configuration();
@@ -70,6 +81,11 @@ Result<raft::LogIndex> NodeControl::change_configuration(GroupId group,
 Result<NodeId> NodeControl::transfer_leadership(GroupId group, std::optional<NodeId> target,
                                                 Deadline deadline) {
   return node_.raft().transfer_leadership(group, target, deadline);
+}
+
+Result<void> NodeControl::change_shards(const kv::ShardChange& change, std::uint64_t version,
+                                        Deadline deadline) {
+  return node_.coordinator().change_shards(change, version, deadline);
 }
 
 Result<raft::LogIndex> NodeControl::confirm_leadership(GroupId group, Deadline deadline) {

@@ -13,6 +13,7 @@ class NodeControl : public ClusterView, public ClusterControl {
   NodeControl(Env& env, Node& node) : env_(env), node_(node) {}
 
   ClusterStatus status() const override;
+  ShardsStatus shards() const override;
 
   Result<raft::LogIndex> change_configuration(GroupId group,
                                               const raft::ConfigurationChange& change,
@@ -20,6 +21,8 @@ class NodeControl : public ClusterView, public ClusterControl {
                                               Deadline deadline) override;
   Result<NodeId> transfer_leadership(GroupId group, std::optional<NodeId> target,
                                      Deadline deadline) override;
+  Result<void> change_shards(const kv::ShardChange& change, std::uint64_t version,
+                             Deadline deadline) override;
   Result<raft::LogIndex> confirm_leadership(GroupId group, Deadline deadline) override;
   void wait_for_leader_change(GroupId group, Deadline deadline) override;
   Result<void> wait_until_applied(GroupId group, raft::LogIndex index, Deadline deadline) override;

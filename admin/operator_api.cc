@@ -1,8 +1,8 @@
 // Tested by tests/admin/operator_api_test.cc and tests/core/node/operator_test.cc.
 //
 // Between nodes an order is {"hops":1,"remaining_us":N,"group":"g0","verb":V,"body":B,
-// "authorization":A}, with the verbs of admin/operator_request.h and "describe", "read_index"; the
-// answer is {"status":N,"body":B}.
+// "authorization":A}, with the verbs of admin/operator_request.h and "describe", "read_index",
+// "shards"; the answer is {"status":N,"body":B}.
 #include "admin/operator_api.h"
 
 #include <fmt/format.h>
@@ -22,6 +22,8 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::string_view kGroups = "groups/";
+constexpr std::string_view kShards = "shards";
+constexpr std::string_view kBelowShards = "shards/";
 constexpr std::string_view kBearer = "Bearer ";
 constexpr std::int64_t kHopsMax = 1;
 // Between attempts while the group has no leader; a change of leader ends it early.
@@ -29,6 +31,7 @@ constexpr Duration kRetryInterval = std::chrono::milliseconds(50);
 
 constexpr const char* kDescribe = "describe";
 constexpr const char* kReadIndex = "read_index";
+constexpr const char* kDescribeShards = "shards";
 
 std::string error_body(std::string_view code, std::string_view message, bool is_unknown = false) {
   json::object body{{"error", code}};
@@ -84,6 +87,13 @@ std::optional<std::pair<int, std::string>> explain(const Error& error) {
   }
 }
 
+// The field of a change of the shard map that makes no sense.
+const char* wrong_field(const kv::ShardChange& change, const kv::ShardMap& map) {
+  const auto* const move = std::get_if<kv::MoveShard>(&change);
+  if (move == nullptr) return "at";
+  return map.range_of(move->from).from == move->from ? "group" : "from";
+}
+
 // Who was removed from a group is not told any more who leads it.
 std::string no_leader(NodeId asked, const GroupStatus& group) {
   const bool is_member =
@@ -108,7 +118,10 @@ std::int64_t number_at(const json::object& object, const char* name) {
 Result<GroupOperation> operation_of(std::string_view verb, std::string_view body) {
   if (verb == kDescribe) return GroupOperation(DescribeGroup{});
   if (verb == kReadIndex) return GroupOperation(AskReadIndex{});
-  if (!is_operator_verb(verb)) return Error{ErrorCode::invalid_argument, "unknown verb"};
+  if (verb == kDescribeShards) return GroupOperation(DescribeShards{});
+  if (!is_group_verb(verb) && !is_shard_verb(verb)) {
+    return Error{ErrorCode::invalid_argument, "unknown verb"};
+  }
   return parse_operation(verb, body);
 }
 
@@ -149,6 +162,10 @@ api::HttpResponse OperatorApi::handle(const api::HttpRequest& request, std::stri
   if (endpoint.starts_with(kGroups)) {
     return handle_group(request, endpoint.substr(kGroups.size()), deadline);
   }
+  if (endpoint == kShards) return handle_shards(request, std::nullopt, deadline);
+  if (endpoint.starts_with(kBelowShards)) {
+    return handle_shards(request, endpoint.substr(kBelowShards.size()), deadline);
+  }
   if (endpoint == "drain") return drain(request);
   if (endpoint == "backup") return backup(request, deadline);
   return api::json_error(404, "unknown_endpoint");
@@ -161,7 +178,7 @@ api::HttpResponse OperatorApi::handle_group(const api::HttpRequest& request, std
   const std::string verb(rest.substr(std::min(slash + 1, rest.size())));
   const bool is_whole = slash == rest.size();
   const bool is_snapshot = verb == "snapshot";
-  if (!is_whole && !is_snapshot && !is_operator_verb(verb)) {
+  if (!is_whole && !is_snapshot && !is_group_verb(verb)) {
     return api::json_error(404, "unknown_endpoint");
   }
   const bool is_read = request.method == "GET" || request.method == "HEAD";
@@ -186,6 +203,27 @@ api::HttpResponse OperatorApi::handle_group(const api::HttpRequest& request, std
   if (!is_whole) {
     audit(request.method, request.raw_path, answer.status, request.peer, begun, "");
   }
+  return respond(answer.status, std::move(answer.body));
+}
+
+// Of the default group, which has the map.
+api::HttpResponse OperatorApi::handle_shards(const api::HttpRequest& request,
+                                             std::optional<std::string_view> verb,
+                                             Deadline deadline) {
+  if (verb && !is_shard_verb(*verb)) return api::json_error(404, "unknown_endpoint");
+  const bool is_read = request.method == "GET" || request.method == "HEAD";
+  if (!verb && !is_read) return method_not_allowed("GET, HEAD");
+  if (verb && request.method != "POST") return method_not_allowed("POST");
+  if (verb && !is_json(request)) return unsupported_media_type();
+  const auto operation = operation_of(verb.value_or(kDescribeShards), request.body);
+  if (!operation) return respond(400, error_body("invalid_body", operation.error().message));
+  const Instant begun = clock_.now();
+  const Order order{.group = view_.status().groups.front().group_id,
+                    .verb = std::string(verb.value_or(kDescribeShards)),
+                    .body = request.body,
+                    .authorization = std::string(request.headers.get("Authorization"))};
+  Answer answer = carry_out(order, *operation, deadline);
+  if (verb) audit(request.method, request.raw_path, answer.status, request.peer, begun, "");
   return respond(answer.status, std::move(answer.body));
 }
 
@@ -266,6 +304,10 @@ std::optional<OperatorApi::Answer> OperatorApi::try_here(GroupId group,
     if (!explained) return std::nullopt;
     return Answer{explained->first, std::move(explained->second)};
   };
+  if (std::holds_alternative<DescribeShards>(operation)) return describe_shards(group, deadline);
+  if (const auto* change = std::get_if<ChangeShards>(&operation)) {
+    return change_shards(group, *change, deadline);
+  }
   json::object body{{"group_id", to_string(group)}};
   if (const auto* change = std::get_if<ChangeConfiguration>(&operation)) {
     const auto index = control_.change_configuration(group, change->change,
@@ -286,6 +328,38 @@ std::optional<OperatorApi::Answer> OperatorApi::try_here(GroupId group,
     body["read_index"] = index->value;
   }
   return Answer{200, json::serialize(body)};
+}
+
+// A leader may be so new that it has not applied yet what others have committed.
+Result<void> OperatorApi::catch_up(GroupId group, Deadline deadline) {
+  TRY(const raft::LogIndex index, control_.confirm_leadership(group, deadline));
+  return control_.wait_until_applied(group, index, deadline);
+}
+
+std::optional<OperatorApi::Answer> OperatorApi::describe_shards(GroupId group, Deadline deadline) {
+  if (!catch_up(group, deadline)) return std::nullopt;
+  return Answer{200, shards_json(view_.shards(), view_.status())};
+}
+
+std::optional<OperatorApi::Answer> OperatorApi::change_shards(GroupId group,
+                                                              const ChangeShards& change,
+                                                              Deadline deadline) {
+  if (!catch_up(group, deadline)) return std::nullopt;
+  const auto done = control_.change_shards(change.change, change.version, deadline);
+  if (done) return Answer{200, json::serialize(json::object{{"version", change.version + 1}})};
+  const kv::ShardMap map = view_.shards().map;
+  Error error = done.error();
+  if (error.code == ErrorCode::conflict) {
+    const bool is_the_same = map.version() == change.version;
+    return Answer{409, error_body(is_the_same ? "shard_moving" : "shard_map_changed",
+                                  error.message)};
+  }
+  if (error.code == ErrorCode::invalid_argument) {
+    error.message = fmt::format("{}: {}", wrong_field(change.change, map), error.message);
+  }
+  auto explained = explain(error);
+  if (!explained) return std::nullopt;
+  return Answer{explained->first, std::move(explained->second)};
 }
 
 // Nothing when nothing was sent, or the other one does not lead.
@@ -336,7 +410,9 @@ Bytes OperatorApi::serve_forwarded(NodeId from, BytesView bytes) {
       Deadline::in(clock_, std::chrono::microseconds(number_at(request, "remaining_us")));
   const auto answer = try_here(*group, *operation, deadline);
   if (is_write(*operation)) {
-    audit("POST", fmt::format("groups/{}/{}", to_string(*group), verb),
+    const std::string of =
+        is_shard_verb(verb) ? std::string(kShards) : "groups/" + to_string(*group);
+    audit("POST", fmt::format("{}/{}", of, verb),
           answer ? answer->status : 421, "", begun, to_string(from));
   }
   return answer ? reply(answer->status, answer->body) : reply(421, "");

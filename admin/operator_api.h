@@ -4,6 +4,9 @@
 //   POST groups/{g}/VERB      admin/operator_request.h; 200 {group_id, configuration_index} or, of
 //                             transfer, {group_id, leader_id}
 //   POST groups/{g}/snapshot  this node cuts its logs; 200 {group_id, node_id, snapshot_index}
+//   GET  shards               the shard map as its leader sees it, by a quorum round; keys are
+//                             percent-encoded (admin/key_text.h), the last `to` is empty
+//   POST shards/VERB          200 {version}; a move has begun then, and goes on by itself
 //   POST drain                this node ends in good order; 202 {node_id, draining}
 //   GET  backup               admin/backup_format.h, made while it is sent
 //
@@ -12,7 +15,8 @@
 // body apart again; what was forwarded once is not forwarded on.
 //
 //   400 invalid_body      the message names the field       404 unknown_endpoint, unknown_group
-//   409 configuration_changed  compare-and-set lost: look again       409 unsupported_version
+//   409 configuration_changed, shard_map_changed  compare-and-set lost: look again
+//   409 unsupported_version               409 shard_moving  one move at a time
 //   503 unavailable       nothing has happened, and it may work later: the message says why
 //   503 leader_unavailable     no leader; with "outcome":"unknown" it may have happened. Asking
 //                         again does no harm: a change that has happened is a 409 then.
@@ -71,6 +75,9 @@ class OperatorApi {
 
   api::HttpResponse handle_group(const api::HttpRequest& request, std::string_view rest,
                                  Deadline deadline);
+  // `verb` is the path behind "shards/"; nothing: the map is read.
+  api::HttpResponse handle_shards(const api::HttpRequest& request,
+                                  std::optional<std::string_view> verb, Deadline deadline);
   Answer snapshot(GroupId group);
   api::HttpResponse drain(const api::HttpRequest& request);
   api::HttpResponse backup(const api::HttpRequest& request, Deadline deadline);
@@ -78,6 +85,10 @@ class OperatorApi {
   Answer carry_out(const Order& order, const GroupOperation& operation, Deadline deadline);
   std::optional<Answer> try_here(GroupId group, const GroupOperation& operation,
                                  Deadline deadline);
+  std::optional<Answer> describe_shards(GroupId group, Deadline deadline);
+  std::optional<Answer> change_shards(GroupId group, const ChangeShards& change,
+                                      Deadline deadline);
+  Result<void> catch_up(GroupId group, Deadline deadline);
   std::optional<Answer> forward(NodeId leader, const Order& order, bool is_write,
                                 Deadline deadline);
   Result<raft::LogIndex> read_index(GroupId group, Deadline deadline);

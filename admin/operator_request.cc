@@ -10,6 +10,7 @@
 #include <charconv>
 #include <vector>
 
+#include "admin/key_text.h"
 #include "core/api/json.h"
 
 namespace keelson::admin {
@@ -19,8 +20,10 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t kDepthMax = 4;
-constexpr std::array<std::string_view, 6> kVerbs = {"transfer", "learners", "promote",
-                                                    "demote",   "remove",   "replace"};
+constexpr std::array<std::string_view, 6> kGroupVerbs = {"transfer", "learners", "promote",
+                                                         "demote",   "remove",   "replace"};
+constexpr const char* kSplit = "split";
+constexpr const char* kMove = "move";
 
 Error wrong(std::string_view field, std::string_view what) {
   return {ErrorCode::invalid_argument, fmt::format("{}: {}", field, what)};
@@ -86,16 +89,30 @@ class Fields {
     return Incarnation(*number);
   }
 
-  Result<raft::LogIndex> configuration_index() {
-    constexpr const char* kName = "configuration_index";
-    known_.emplace_back(kName);
-    const json::value* const value = object_.if_contains(kName);
-    if (value == nullptr) {
-      return wrong(kName, "is missing: the one that GET /admin/api/v1/cluster shows of the group");
-    }
-    if (value->is_uint64()) return raft::LogIndex(value->get_uint64());
-    if (!value->is_int64() || value->get_int64() < 0) return wrong(kName, "must be a number");
-    return raft::LogIndex(static_cast<std::uint64_t>(value->get_int64()));
+  Result<Bytes> key(const char* name) {
+    TRY(const auto text, optional_text(name));
+    if (!text) return wrong(name, "is missing: a percent-encoded key");
+    auto key = parse_key_text(*text);
+    if (!key) return wrong(name, key.error().message);
+    return key;
+  }
+
+  Result<GroupId> group(const char* name) {
+    TRY(const auto text, optional_text(name));
+    if (!text) return wrong(name, "is missing: which group?");
+    const auto group = parse_group_id(*text);
+    if (!group) return wrong(name, fmt::format("'{}' is not a group id: g0, g1, ...", *text));
+    return *group;
+  }
+
+  // `where` says where to find the number.
+  Result<std::uint64_t> number(const char* name, std::string_view where) {
+    known_.emplace_back(name);
+    const json::value* const value = object_.if_contains(name);
+    if (value == nullptr) return wrong(name, fmt::format("is missing: {}", where));
+    if (value->is_uint64()) return value->get_uint64();
+    if (!value->is_int64() || value->get_int64() < 0) return wrong(name, "must be a number");
+    return static_cast<std::uint64_t>(value->get_int64());
   }
 
   // REQUIRES: all that may be there was asked for.
@@ -143,31 +160,53 @@ Result<raft::ConfigurationChange> parse_change(std::string_view verb, Fields& fi
   return raft::ConfigurationChange(raft::Remove{node});
 }
 
+Result<kv::ShardChange> parse_shard_change(std::string_view verb, Fields& fields) {
+  if (verb == kSplit) {
+    TRY(Bytes at, fields.key("at"));
+    return kv::ShardChange(kv::SplitShard{std::move(at)});
+  }
+  CHECK(verb == kMove);
+  TRY(Bytes from, fields.key("from"));
+  TRY(const GroupId group, fields.group("group"));
+  return kv::ShardChange(kv::MoveShard{std::move(from), group});
+}
+
 }  // namespace
 
 bool is_write(const GroupOperation& operation) {
   return std::holds_alternative<TransferLeadership>(operation) ||
-         std::holds_alternative<ChangeConfiguration>(operation);
+         std::holds_alternative<ChangeConfiguration>(operation) ||
+         std::holds_alternative<ChangeShards>(operation);
 }
 
-bool is_operator_verb(std::string_view verb) {
-  return std::find(kVerbs.begin(), kVerbs.end(), verb) != kVerbs.end();
+bool is_group_verb(std::string_view verb) {
+  return std::find(kGroupVerbs.begin(), kGroupVerbs.end(), verb) != kGroupVerbs.end();
 }
 
+bool is_shard_verb(std::string_view verb) { return verb == kSplit || verb == kMove; }
+
+// What is unknown is said before what is missing: it may be the same, misspelt.
 Result<GroupOperation> parse_operation(std::string_view verb, std::string_view body) {
-  CHECK(is_operator_verb(verb));
+  CHECK(is_group_verb(verb) || is_shard_verb(verb));
   TRY(Fields fields, Fields::parse(body));
   GroupOperation operation;
   if (verb == "transfer") {
     TRY(const auto target, fields.optional_node("target"));
     operation = TransferLeadership{target};
+  } else if (is_shard_verb(verb)) {
+    TRY(kv::ShardChange change, parse_shard_change(verb, fields));
+    const auto number = fields.number(
+        "version", "the one that GET /admin/api/v1/cluster/shards shows");
+    TRY(fields.expect_no_others());
+    TRY(const std::uint64_t version, number);
+    operation = ChangeShards{std::move(change), version};
   } else {
     TRY(raft::ConfigurationChange change, parse_change(verb, fields));
-    // What is unknown is said before what is missing: it may be the same, misspelt.
-    const auto index = fields.configuration_index();
+    const auto number = fields.number(
+        "configuration_index", "the one that GET /admin/api/v1/cluster shows of the group");
     TRY(fields.expect_no_others());
-    TRY(const raft::LogIndex expected_index, index);
-    operation = ChangeConfiguration{std::move(change), expected_index};
+    TRY(const std::uint64_t index, number);
+    operation = ChangeConfiguration{std::move(change), raft::LogIndex(index)};
   }
   TRY(fields.expect_no_others());
   return operation;

@@ -15,8 +15,16 @@ namespace keelson::admin {
 // n2 leads g0, and nobody g1.
 class TwoGroups : public ClusterView {
  public:
-  ClusterStatus status() const override { return now; }
+  TwoGroups() {
+    CHECK(map.map.apply(kv::FoundShards{{GroupId(0), GroupId(1)}}));
+    CHECK(map.map.apply(kv::SplitShard{"b/"}));
+  }
 
+  ClusterStatus status() const override { return now; }
+  ShardsStatus shards() const override { return map; }
+
+  // Version 2: g0 from the beginning, from "b/" and g1 from the middle.
+  ShardsStatus map{.map = {}, .phase = ""};
   ClusterStatus now{
       .node_id = NodeId(2),
       .cluster_id = "prod",
@@ -59,6 +67,11 @@ class FakeControl : public ClusterControl {
     targets.push_back(target);
     return transfer_result;
   }
+  Result<void> change_shards(const kv::ShardChange& change, std::uint64_t version,
+                             Deadline) override {
+    shard_changes.emplace_back(change, version);
+    return shards_result;
+  }
   Result<raft::LogIndex> confirm_leadership(GroupId, Deadline) override { return confirm_result; }
   void wait_for_leader_change(GroupId, Deadline deadline) override {
     ++waits;
@@ -80,12 +93,14 @@ class FakeControl : public ClusterControl {
 
   Result<raft::LogIndex> change_result = raft::LogIndex(18);
   Result<NodeId> transfer_result = NodeId(3);
+  Result<void> shards_result;
   Result<raft::LogIndex> confirm_result = raft::LogIndex(41);
   std::function<Result<Bytes>(BytesView)> call_result;
   std::function<void(Deadline)> on_wait;
 
   std::vector<raft::ConfigurationChange> changes;
   raft::LogIndex expected_index;
+  std::vector<std::pair<kv::ShardChange, std::uint64_t>> shard_changes;
   std::vector<std::optional<NodeId>> targets;
   std::vector<std::pair<NodeId, Bytes>> calls;
   int waits = 0;

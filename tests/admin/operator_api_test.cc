@@ -12,6 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr const char* kSplit = R"({"at":"b%2Fc","version":2})";
 constexpr const char* kRemove = R"({"node":"n1","configuration_index":17})";
 
 class OperatorApiTest : public testing::Test {
@@ -105,6 +106,14 @@ TEST_F(OperatorApiTest, PathsMethodsTypesAndBodiesAreJudgedBeforeAnythingHappens
                          Row{"POST", "groups/0/remove", kRemove, 400, "invalid_path"},
                          Row{"POST", "groups/g2/remove", kRemove, 404, "unknown_group"},
                          Row{"POST", "groups/g0/remove", "{}", 400, "invalid_body"},
+                         Row{"POST", "shards", kSplit, 405, "method_not_allowed"},
+                         Row{"GET", "shards/split", "", 405, "method_not_allowed"},
+                         Row{"POST", "shards/", kSplit, 404, "unknown_endpoint"},
+                         Row{"POST", "shards/merge", kSplit, 404, "unknown_endpoint"},
+                         Row{"POST", "shards/remove", kRemove, 404, "unknown_endpoint"},
+                         Row{"POST", "groups/g0/split", kSplit, 404, "unknown_endpoint"},
+                         Row{"POST", "shards/split", R"({"at":"/","version":2})", 400,
+                             "invalid_body"},
                          Row{"POST", "groups/g0/snapshot", R"({"x":1})", 400, "invalid_body"},
                          Row{"POST", "drain", R"({"x":1})", 400, "invalid_body"}}) {
     const auto response = ask(row.method, row.endpoint, row.body);
@@ -113,10 +122,12 @@ TEST_F(OperatorApiTest, PathsMethodsTypesAndBodiesAreJudgedBeforeAnythingHappens
     EXPECT_EQ(response.headers.find("Allow") != nullptr, row.status == 405);
   }
   content_type = "text/plain";  // As a page of another site could send it.
-  for (const char* endpoint : {"groups/g0/remove", "groups/g0/snapshot", "drain"}) {
+  for (const char* endpoint :
+       {"groups/g0/remove", "groups/g0/snapshot", "shards/split", "drain"}) {
     EXPECT_EQ(ask("POST", endpoint, kRemove).status, 415);
   }
   EXPECT_TRUE(control.changes.empty());
+  EXPECT_TRUE(control.shard_changes.empty());
   EXPECT_EQ(control.stops + control.cuts, 0);
   EXPECT_TRUE(log.lines.empty());
 }
@@ -127,6 +138,79 @@ TEST_F(OperatorApiTest, TheGroupIsDescribedOnlyByALeaderThatAQuorumConfirms) {
   EXPECT_EQ(boost::json::parse(response.body).at("configuration_index"), 17);
   control.confirm_result = Error{ErrorCode::timed_out, "no quorum"};
   EXPECT_EQ(ask("GET", "groups/g0").status, 503);
+}
+
+TEST_F(OperatorApiTest, TheShardsAreShownAsTheLeaderOfTheDefaultGroupHasThem) {
+  EXPECT_EQ(ask("GET", "shards").body,
+            R"({"version":2,"shards":[{"from":"","to":"b%2F","group":"g0","leader_id":"n2"},)"
+            R"({"from":"b%2F","to":"%80%80","group":"g0","leader_id":"n2"},)"
+            R"({"from":"%80%80","to":"","group":"g1","leader_id":null}],"move":null})");
+  ASSERT_TRUE(cluster.map.map.apply(kv::MoveShard{"b/", GroupId(1)}));
+  cluster.map.phase = "copying";
+  EXPECT_EQ(boost::json::serialize(boost::json::parse(ask("GET", "shards").body).at("move")),
+            R"({"number":3,"from":"b%2F","to":"%80%80","source":"g0","target":"g1",)"
+            R"("phase":"copying"})");
+  EXPECT_TRUE(log.lines.empty());
+  control.confirm_result = Error{ErrorCode::timed_out, "no quorum"};
+  EXPECT_EQ(ask("GET", "shards").status, 503);
+}
+
+TEST_F(OperatorApiTest, AShardIsChangedOnlyFromTheMapThatWasSeen) {
+  EXPECT_EQ(ask("POST", "shards/split", kSplit).body, R"({"version":3})");
+  EXPECT_EQ(ask("POST", "shards/move", R"({"from":"b%2F","group":"g1","version":2})").status, 200);
+  ASSERT_EQ(control.shard_changes.size(), 2u);
+  EXPECT_EQ(std::get<kv::SplitShard>(control.shard_changes[0].first).at, "b/c");
+  EXPECT_EQ(std::get<kv::MoveShard>(control.shard_changes[1].first).to, GroupId(1));
+  EXPECT_EQ(control.shard_changes[1].second, 2u);
+  ASSERT_EQ(log.lines.size(), 2u);
+  EXPECT_NE(log.lines[0].find("POST /admin/api/v1/cluster/shards/split, status 200"),
+            std::string::npos);
+}
+
+TEST_F(OperatorApiTest, WhyAShardIsNotChangedIsToldApart) {
+  struct Row {
+    std::string verb, body;
+    Error error;
+    int status;
+    std::string code, said;
+  };
+  const std::string late = R"({"at":"b%2Fc","version":1})";
+  for (const Row& row :
+       {Row{"split", late, {ErrorCode::conflict, "it has 2"}, 409, "shard_map_changed", "it has 2"},
+        Row{"split", kSplit, {ErrorCode::conflict, "moving"}, 409, "shard_moving", "moving"},
+        Row{"split", kSplit, {ErrorCode::invalid_argument, "no"}, 400, "invalid_request", "at: no"},
+        Row{"move", R"({"from":"b","group":"g1","version":2})",
+            {ErrorCode::invalid_argument, "no"}, 400, "invalid_request", "from: no"},
+        Row{"move", R"({"from":"b%2F","group":"g0","version":2})",
+            {ErrorCode::invalid_argument, "no"}, 400, "invalid_request", "group: no"},
+        Row{"split", kSplit, {ErrorCode::unavailable, "not yet"}, 503, "unavailable", "not yet"},
+        Row{"split", kSplit, {ErrorCode::timed_out, "?"}, 503, "leader_unavailable",
+            R"("outcome":"unknown")"}}) {
+    control.shards_result = row.error;
+    const auto response = ask("POST", "shards/" + row.verb, row.body);
+    EXPECT_EQ(response.status, row.status) << row.body;
+    EXPECT_EQ(error_of(response), row.code) << row.body;
+    EXPECT_NE(response.body.find(row.said), std::string::npos) << response.body;
+  }
+}
+
+TEST_F(OperatorApiTest, AFollowerForwardsAChangeOfShardsToTheLeaderOfTheDefaultGroup) {
+  follow(NodeId(3));
+  TwoGroups there;
+  FakeControl its_control;
+  RememberedLog its_log;
+  OperatorApi leader{clock, its_log, there, its_control, {.token = "secret"}};
+  control.call_result = [&](BytesView request) -> Result<Bytes> {
+    return leader.serve_forwarded(NodeId(2), Bytes(request));
+  };
+  EXPECT_EQ(ask("POST", "shards/split", kSplit).body, R"({"version":3})");
+  EXPECT_TRUE(control.shard_changes.empty());
+  EXPECT_EQ(its_control.shard_changes.size(), 1u);
+  ASSERT_EQ(its_log.lines.size(), 1u);
+  EXPECT_NE(its_log.lines[0].find("POST shards/split, status 200"), std::string::npos);
+  EXPECT_EQ(ask("GET", "shards").status, 200);
+  control.call_result = [](BytesView) { return Error{ErrorCode::connection_lost, "broke"}; };
+  EXPECT_EQ(boost::json::parse(ask("POST", "shards/split", kSplit).body).at("outcome"), "unknown");
 }
 
 TEST_F(OperatorApiTest, AFollowerForwardsOneHopWithTheOperatorsToken) {

@@ -43,6 +43,21 @@ TEST(OperatorRequest, EveryVerbIsUnderstood) {
             NodeId(2));
 }
 
+TEST(OperatorRequest, KeysOfShardsAreOctets) {
+  const auto split = parse_operation("split", R"({"at":"%00a%2Fb","version":5})");
+  ASSERT_TRUE(split.has_value()) << split.error().message;
+  const auto& at = std::get<ChangeShards>(*split);
+  EXPECT_EQ(at.version, 5u);
+  EXPECT_EQ(std::get<kv::SplitShard>(at.change).at, Bytes("\0a/b", 4));
+  EXPECT_TRUE(is_write(*split));
+  const auto moved = parse_operation("move", R"({"from":"","group":"g1","version":0})");
+  ASSERT_TRUE(moved.has_value()) << moved.error().message;
+  const auto& move = std::get<ChangeShards>(*moved);
+  EXPECT_EQ(std::get<kv::MoveShard>(move.change).from, "");
+  EXPECT_EQ(std::get<kv::MoveShard>(move.change).to, GroupId(1));
+  EXPECT_EQ(move.version, 0u);
+}
+
 TEST(OperatorRequest, WhatIsWrongIsNamed) {
   struct Row {
     std::string_view verb, body, said;
@@ -71,6 +86,16 @@ TEST(OperatorRequest, WhatIsWrongIsNamed) {
            Row{"replace", R"({"voter":"n1","configuration_index":7})", "learner: is missing"},
            Row{"transfer", R"({"target":"leader"})", "'leader' is not a node id"},
            Row{"transfer", R"({"to":"n1"})", "to: unknown field"},
+           Row{"split", R"({"version":5})", "at: is missing"},
+           Row{"split", R"({"at":"a"})", "version: is missing: the one that GET"},
+           Row{"split", R"({"at":"a/b","version":5})", "at: no percent-encoded key: character 2"},
+           Row{"split", R"({"at":1,"version":5})", "at: must be a string"},
+           Row{"split", R"({"at":"a","version":-5})", "version: must be a number"},
+           Row{"split", R"({"at":"a","versoin":5})", "versoin: unknown field; there are at, v"},
+           Row{"move", R"({"group":"g1","version":5})", "from: is missing"},
+           Row{"move", R"({"from":"a","version":5})", "group: is missing"},
+           Row{"move", R"({"from":"a","group":"1","version":5})", "group: '1' is not a group id"},
+           Row{"move", R"({"from":"a","group":"g1","version":5,"to":"b"})", "to: unknown field"},
        }) {
     const auto operation = parse_operation(row.verb, row.body);
     ASSERT_FALSE(operation.has_value()) << row.body;

@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 
 class OperatorTest : public testing::Test {
  protected:
+  explicit OperatorTest(std::size_t groups = 1) : nodes_(3, groups) {}
+
   struct Answer {
     int status = 0;
     boost::json::object body;
@@ -53,6 +55,14 @@ class OperatorTest : public testing::Test {
   WorldOfNodes nodes_;
 };
 
+class OperatorShardsTest : public OperatorTest {
+ protected:
+  OperatorShardsTest() : OperatorTest(2) {
+    nodes_.elect(GroupId(0));
+    nodes_.elect(GroupId(1));
+  }
+};
+
 TEST_F(OperatorTest, AFollowerForwardsATransferAndTheTargetLeads) {
   const std::size_t leader = nodes_.elect();
   const std::size_t target = follower();
@@ -90,6 +100,41 @@ TEST_F(OperatorTest, WithoutAQuorumTheGroupIsNotDescribed) {
   const std::size_t leader = nodes_.elect();
   nodes_.world().network().isolate(nodes_.cluster().machine(leader));
   EXPECT_EQ(ask(leader, "GET", "groups/g0").status, 503);
+}
+
+TEST_F(OperatorShardsTest, AShardIsSplitAndMovedThroughWhateverNode) {
+  const auto seen = [&](std::size_t number) { return ask(number, "GET", "shards").body; };
+  const auto version = [](const boost::json::object& map) {
+    return std::to_string(map.at("version").to_number<std::uint64_t>());
+  };
+  ASSERT_TRUE(nodes_.world().run_until([&] { return nodes_.cluster().node(3)->coordinator()
+                                                 .shards().version() == 1; },
+                                       nodes_.world().now() + 10s));
+  boost::json::object map = seen(2);
+  ASSERT_EQ(map.at("shards").as_array().size(), 2u);
+  const std::string split = R"({"at":"%40a%00","version":)" + version(map) + "}";
+  EXPECT_EQ(ask(1, "POST", "shards/split", split).status, 200);
+  EXPECT_EQ(text(ask(2, "POST", "shards/split", split).body.at("error")), "shard_map_changed");
+  map = seen(3);  // Whoever is asked says what is acknowledged.
+  ASSERT_EQ(map.at("shards").as_array().size(), 3u);
+  EXPECT_EQ(text(map.at("shards").at(1).at("from")), "%40a%00");
+
+  const auto move = [&](const char* from, const char* group) {
+    return ask(3, "POST", "shards/move",
+               R"({"from":")" + std::string(from) + R"(","group":")" + group +
+                   R"(","version":)" + version(map) + "}");
+  };
+  EXPECT_EQ(text(move("%40b", "g1").body.at("message")), "from: no shard begins there");
+  EXPECT_EQ(text(move("%40a%00", "g9").body.at("message")), "group: there is no g9");
+  EXPECT_EQ(move("%40a%00", "g1").status, 200);
+  map = seen(2);
+  EXPECT_EQ(text(map.at("move").at("target")), "g1");
+  EXPECT_EQ(text(move("", "g1").body.at("error")), "shard_moving");
+  nodes_.run_for(10s);
+  map = seen(1);
+  EXPECT_TRUE(map.at("move").is_null());
+  EXPECT_EQ(text(map.at("shards").at(1).at("group")), "g1");
+  EXPECT_EQ(text(map.at("shards").at(1).at("leader_id")), name(nodes_.leader(GroupId(1))));
 }
 
 TEST_F(OperatorTest, ADrainedLeaderHasHandedOverBeforeItEnds) {
