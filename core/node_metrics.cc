@@ -107,6 +107,25 @@ void write_storage(Writer& to, const MeasuredNode& node) {
              snapshots.installed);
 }
 
+void write_shards(api::Metrics& metrics, Writer& to, const MeasuredNode& node) {
+  const kv::ShardMap& map = node.coordinator.shards();
+  for (const GroupId group : node.raft.groups()) {
+    const auto has_it = [group](const kv::Shard& shard) { return shard.group == group; };
+    metrics
+        .gauge("keelson_shards", "Shards of the group", {{"group", to_string(group)}})
+        .set(std::count_if(map.shards().begin(), map.shards().end(), has_it));
+  }
+  to.gauge("keelson_shard_map_version", "Version of the shard map, 0: not written down yet",
+           map.version());
+  to.gauge("keelson_shard_moving", "1 while a shard is moving to another group",
+           map.move() ? 1 : 0);
+  const kv::ShardCounts counts = node.coordinator.shard_counts();
+  to.counter("keelson_shard_moves_total", "Moves of shards that this node has brought to their end",
+             counts.moved);
+  to.counter("keelson_shard_rows_sent_total", "Rows that this node has sent to a shard's new group",
+             counts.rows_sent);
+}
+
 }  // namespace
 
 void refresh_metrics(api::Metrics& metrics, const MeasuredNode& node) {
@@ -114,6 +133,7 @@ void refresh_metrics(api::Metrics& metrics, const MeasuredNode& node) {
   for (const GroupId group : node.raft.groups()) write_group(metrics, node, group);
   Writer to(metrics, {});
   write_storage(to, node);
+  write_shards(metrics, to, node);
   const auto rounds = node.raft.read_rounds(node.coordinator.default_group());
   to.counter("keelson_probe_rounds_total",
              "Quorum rounds of the default group begun for probes and reads", rounds.begun);

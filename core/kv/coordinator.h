@@ -115,6 +115,7 @@ class Coordinator : public Store, public Leadership, private CeilingSource {
 
   CoordinatorCounts counts() const { return counts_; }
   TransactionCounts transaction_counts() const { return resolver_.counts(); }
+  ShardCounts shard_counts() const { return shard_mover_.counts(); }
 
   // --- for Transaction, Resolver and ShardMover: of one group, wherever its leader is ---
 

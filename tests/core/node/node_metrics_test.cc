@@ -35,7 +35,14 @@ class NodeMetricsTest : public testing::Test {
     });
   }
 
+  explicit NodeMetricsTest(std::size_t groups = 1) : nodes_(3, groups) {}
+
   WorldOfNodes nodes_;
+};
+
+class ShardMetricsTest : public NodeMetricsTest {
+ protected:
+  ShardMetricsTest() : NodeMetricsTest(2) {}
 };
 
 TEST_F(NodeMetricsTest, TheLeaderAndItsFollowersTellTheirRoles) {
@@ -79,6 +86,37 @@ TEST_F(NodeMetricsTest, OnlyTheLeaderKnowsHowFarItsPeersAreBehind) {
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(put(leader, "key"));
   EXPECT_EQ(at(leader, behind), "4");
   EXPECT_EQ(rendered(cut_off).find("keelson_raft_peer_lag_entries"), std::string::npos);
+}
+
+TEST_F(ShardMetricsTest, ShardsAndTheirMovesAreCounted) {
+  nodes_.elect(GroupId(1));
+  nodes_.run_for(3s);
+  for (char name = 'a'; name < 'k'; ++name) ASSERT_TRUE(put(1, Bytes("\1") + name));
+  for (std::size_t number = 1; number <= 3; ++number) {
+    EXPECT_EQ(at(number, R"(keelson_shards{group="g0"})"), "1");
+    EXPECT_EQ(at(number, R"(keelson_shards{group="g1"})"), "1");
+    EXPECT_EQ(at(number, "keelson_shard_map_version"), "1");
+    EXPECT_EQ(at(number, "keelson_shard_moving"), "0");
+  }
+  ASSERT_TRUE(nodes_.on(1, [&](Node& node) {
+    const auto deadline = Deadline::in(nodes_.cluster().machine(1).clock(), 5s);
+    return node.coordinator().change_shards(kv::MoveShard{"", GroupId(1)}, 1, deadline).has_value();
+  }));
+  nodes_.run_for(50ms);
+  EXPECT_EQ(at(2, "keelson_shard_moving"), "1");
+  nodes_.run_for(10s);
+  int moved = 0;
+  int rows = 0;
+  for (std::size_t number = 1; number <= 3; ++number) {
+    EXPECT_EQ(at(number, R"(keelson_shards{group="g0"})"), "0");
+    EXPECT_EQ(at(number, R"(keelson_shards{group="g1"})"), "2");
+    EXPECT_EQ(at(number, "keelson_shard_map_version"), "4");
+    EXPECT_EQ(at(number, "keelson_shard_moving"), "0");
+    moved += std::stoi(at(number, "keelson_shard_moves_total"));
+    rows += std::stoi(at(number, "keelson_shard_rows_sent_total"));
+  }
+  EXPECT_EQ(moved, 1);
+  EXPECT_EQ(rows, 10);
 }
 
 TEST_F(NodeMetricsTest, AProposalWithoutAQuorumIsPendingAndThenFailed) {
