@@ -23,6 +23,7 @@ struct Options {
   std::string token_file;
   OperatorOptions common;
   ChangeOptions change;
+  ShardOptions shard;
   std::string target;
   std::string out;
   RestoreOptions restore;
@@ -76,6 +77,13 @@ int with_operator(const Options& options, const std::function<int(Operator&)>& w
   });
 }
 
+int change_shards(Options& options, int (Operator::*change)(const ShardOptions&)) {
+  auto key = parse_key(options.shard.key);
+  if (!key) return bad_usage({ErrorCode::invalid_argument, "KEY: " + key.error().message});
+  options.shard.key = *std::move(key);
+  return with_operator(options, [&](Operator& op) { return (op.*change)(options.shard); });
+}
+
 int restore(Options& options) {
   for (const std::string& text : options.nodes) {
     const std::size_t equals = text.find('=');
@@ -115,6 +123,16 @@ CLI::App* add_change(CLI::App& app, Options& options, const std::string& name,
   return command;
 }
 
+CLI::App* add_shard_change(CLI::App& app, Options& options, const std::string& name,
+                           const std::string& help) {
+  CLI::App* const command = add(app, name, help);
+  command->add_option("key", options.shard.key,
+                      "Percent-encoded (%41 or A), or s3://BUCKET/OBJECT")->required();
+  command->add_option("--expect", options.shard.expected_version,
+                      "Only if the shard map still has this version");
+  return command;
+}
+
 int run(int argc, char** argv) {
   Options options;
   CLI::App app{
@@ -149,6 +167,13 @@ int run(int argc, char** argv) {
   CLI::App* const transfer = add(app, "transfer-leader", "Hand the lead over");
   add_group(*transfer, options);
   transfer->add_option("--to", options.target, "Default: whose log is most caught up");
+  CLI::App* const shards = add(app, "shards", "Which keys are in which group");
+  CLI::App* const split =
+      add_shard_change(app, options, "split", "Let a shard begin at the key");
+  CLI::App* const move = add_shard_change(
+      app, options, "move", "Move the shard that begins at the key ('': the first) to a group");
+  move->add_option("group", options.shard.group, "g0, g1, ...")->required();
+  move->add_flag("--wait", options.shard.waits, "Until it is there");
   CLI::App* const snapshot = add(app, "snapshot", "Let the node cut its logs now");
   add_group(*snapshot, options);
   CLI::App* const drain = add(app, "drain", "End the node in good order, and wait for it");
@@ -184,6 +209,9 @@ int run(int argc, char** argv) {
   if (transfer->parsed()) {
     return with_operator(options, [&](Operator& op) { return op.transfer(options.target); });
   }
+  if (shards->parsed()) return with_operator(options, [](Operator& op) { return op.shards(); });
+  if (split->parsed()) return change_shards(options, &Operator::split);
+  if (move->parsed()) return change_shards(options, &Operator::move);
   if (snapshot->parsed()) {
     return with_operator(options, [](Operator& op) { return op.snapshot(); });
   }

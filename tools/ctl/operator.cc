@@ -49,10 +49,6 @@ std::string body_of(const ChangeOptions& change, std::uint64_t index) {
   return json::serialize(body);
 }
 
-bool is_unknown(const AdminAnswer& answer) {
-  return text_field(answer.body, "outcome") == "unknown";
-}
-
 }  // namespace
 
 int Operator::status() {
@@ -240,7 +236,7 @@ int Operator::drain(bool waits) {
   if (!answer) return explain("drain", answer.error());
   if (answer->status != 202) return explain("drain", *answer);
   const std::string node = text_field(answer->body, "node_id");
-  give_up_at_ = scheduler_.clock().now() + std::chrono::seconds(options_.timeout_seconds);
+  begin_to_wait();
   while (waits && client_.is_listening()) {
     if (!has_time()) {
       fmt::print(stderr, "keelsonctl: {} still answers after {} s\n", node,
@@ -270,10 +266,14 @@ Result<std::vector<std::string>> Operator::groups_meant() {
   return groups;
 }
 
-// Errors: unavailable, connection_lost, timed_out; invalid_argument when asking again is no use.
 Result<GroupView> Operator::group_of_leader(const std::string& group) {
-  TRY(const AdminAnswer answer, client_.get("cluster/groups/" + group));
-  if (answer.status == 200) return parse_group(answer.body);
+  TRY(const AdminAnswer answer, ask_leader("cluster/groups/" + group));
+  return parse_group(answer.body);
+}
+
+Result<AdminAnswer> Operator::ask_leader(const std::string& endpoint) {
+  TRY(AdminAnswer answer, client_.get(endpoint));
+  if (answer.status == 200) return answer;
   const std::string message = text_field(answer.body, "message");
   const std::string code = text_field(answer.body, "error");
   return Error{answer.status == 503 ? ErrorCode::unavailable : ErrorCode::invalid_argument,
@@ -285,10 +285,14 @@ int Operator::for_each_group(const Act& act) {
   const auto groups = groups_meant();
   if (!groups) return explain("cluster", groups.error());
   for (const std::string& group : *groups) {
-    give_up_at_ = scheduler_.clock().now() + std::chrono::seconds(options_.timeout_seconds);
+    begin_to_wait();
     if (const int code = act(group); code != kDone) return code;
   }
   return kDone;
+}
+
+bool Operator::is_unknown(const AdminAnswer& answer) {
+  return text_field(answer.body, "outcome") == "unknown";
 }
 
 int Operator::explain(const std::string& what, const AdminAnswer& answer) {
@@ -297,6 +301,7 @@ int Operator::explain(const std::string& what, const AdminAnswer& answer) {
   std::string hint;
   if (answer.status == 401) hint = "; give --token-file";
   if (code == "unknown_group") hint = "; `keelsonctl status` lists the groups";
+  if (code == "shard_map_changed") hint = "; look at `keelsonctl shards` and decide again";
   if (code == "configuration_changed") hint = "; look at `keelsonctl members` and decide again";
   fmt::print(stderr, "keelsonctl: {}: {}{}\n", what, message.empty() ? code : message, hint);
   if (answer.status != 503) return kFailed;
@@ -311,6 +316,10 @@ int Operator::explain(const std::string& what, const Error& error) {
     case ErrorCode::connection_lost: return kUnknown;
     default: return kFailed;
   }
+}
+
+void Operator::begin_to_wait() {
+  give_up_at_ = scheduler_.clock().now() + std::chrono::seconds(options_.timeout_seconds);
 }
 
 bool Operator::has_time() const { return scheduler_.clock().now() < give_up_at_; }

@@ -30,6 +30,14 @@ struct ChangeOptions {
   std::optional<std::uint64_t> expected_index;
 };
 
+// A change of the shard map.
+struct ShardOptions {
+  std::string key;    // Where to split, or where the shard begins that is to move: parse_key().
+  std::string group;  // Where to.
+  bool waits = false;  // Until the move has ended.
+  std::optional<std::uint64_t> expected_version;
+};
+
 struct OperatorOptions {
   std::vector<std::string> groups;  // Empty: all.
   bool json = false;
@@ -50,12 +58,26 @@ class Operator {
   int snapshot();
   int drain(bool waits);
 
+  // shards.cc
+  int shards();
+  int split(const ShardOptions& options);
+  int move(const ShardOptions& options);
+
  private:
+  struct ShardStep;
   Result<std::vector<std::string>> groups_meant();
   Result<GroupView> group_of_leader(const std::string& group);
+  // Asks the leader. Errors: unavailable, connection_lost, timed_out; invalid_argument when asking
+  // again is no use.
+  Result<AdminAnswer> ask_leader(const std::string& endpoint);
   int change_group(const std::string& group, const ChangeOptions& change);
   int transfer_group(const std::string& group, const std::string& target);
+  Result<ShardsView> shards_of_leader();
+  int change_shards(const ShardStep& step);
+  int wait_until_moved(const std::string& key, const std::string& group);
+  void begin_to_wait();
   int wait_until_caught_up(const std::string& group, const std::string& node);
+  static bool is_unknown(const AdminAnswer& answer);
   int explain(const std::string& what, const AdminAnswer& answer);
   int explain(const std::string& what, const Error& error);
   template <typename Act>

@@ -1,10 +1,12 @@
-// Tested by tests/tools/ctl_view_test.cc.
+// Tested by tests/tools/ctl/view_test.cc.
 #include "tools/ctl/view.h"
 
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "admin/key_text.h"
 #include "core/api/json.h"
+#include "core/api/s3_records.h"
 
 namespace keelson::ctl {
 
@@ -85,6 +87,53 @@ Result<GroupView> parse_group(const std::string& body) {
   TRY(const json::object object, parse(body, "group_id"));
   return to_group(object);
 }
+
+const ShardView* ShardsView::find(const std::string& from) const {
+  const auto found = std::find_if(shards.begin(), shards.end(),
+                                  [&](const ShardView& shard) { return shard.from == from; });
+  return found == shards.end() ? nullptr : &*found;
+}
+
+Result<ShardsView> parse_shards(const std::string& body) {
+  TRY(const json::object object, parse(body, "shards"));
+  ShardsView view{.version = number_at(object, "version"), .shards = {}, .move = std::nullopt};
+  for (const json::value& each : array_at(object, "shards")) {
+    if (!each.is_object()) continue;
+    const json::object& shard = each.get_object();
+    view.shards.push_back({.from = text_at(shard, "from"),
+                           .to = text_at(shard, "to"),
+                           .group = text_at(shard, "group"),
+                           .leader = text_at(shard, "leader_id")});
+  }
+  const json::value* const moving = object.if_contains("move");
+  if (moving == nullptr || !moving->is_object()) return view;
+  const json::object& move = moving->get_object();
+  view.move = MoveView{.number = number_at(move, "number"),
+                       .from = text_at(move, "from"),
+                       .to = text_at(move, "to"),
+                       .source = text_at(move, "source"),
+                       .target = text_at(move, "target"),
+                       .phase = text_at(move, "phase")};
+  return view;
+}
+
+Result<std::string> parse_key(const std::string& text) {
+  constexpr std::string_view kS3 = "s3://";
+  if (!text.starts_with(kS3)) {
+    TRY(const Bytes key, admin::parse_key_text(text));
+    return admin::key_text(key);
+  }
+  const std::size_t slash = text.find('/', kS3.size());
+  const std::string bucket = text.substr(kS3.size(), slash - kS3.size());
+  if (slash == std::string::npos || !api::is_valid_bucket_name(bucket)) {
+    return Error{ErrorCode::invalid_argument, "is not of the form s3://BUCKET/OBJECT"};
+  }
+  return admin::key_text(api::object_record_key(bucket, text.substr(slash + 1)));
+}
+
+std::string beginning(const std::string& key) { return key.empty() ? "''" : key; }
+
+std::string ending(const std::string& key) { return key.empty() ? "(end)" : key; }
 
 std::string text_field(const std::string& body, const char* name) {
   const auto value = api::parse_json(body);
