@@ -218,7 +218,7 @@ api::HttpResponse OperatorApi::handle_shards(const api::HttpRequest& request,
   const auto operation = operation_of(verb.value_or(kDescribeShards), request.body);
   if (!operation) return respond(400, error_body("invalid_body", operation.error().message));
   const Instant begun = clock_.now();
-  const Order order{.group = view_.status().groups.front().group_id,
+  const Order order{.group = default_group(),
                     .verb = std::string(verb.value_or(kDescribeShards)),
                     .body = request.body,
                     .authorization = std::string(request.headers.get("Authorization"))};
@@ -265,13 +265,32 @@ api::HttpResponse OperatorApi::backup(const api::HttpRequest& request, Deadline 
   return response;
 }
 
-// What was acknowledged before the call is in the backup: this node may be a follower that lags.
+// What was acknowledged before the call is in the backup: this node may be a follower that lags. And
+// no key is in two groups, or in none: between two equal versions of the shard map nothing moved.
 Result<std::unique_ptr<api::BodySource>> OperatorApi::open_backup(Deadline deadline) {
-  for (const GroupStatus& group : view_.status().groups) {
-    TRY(const raft::LogIndex index, read_index(group.group_id, deadline));
-    TRY(control_.wait_until_applied(group.group_id, index, deadline));
+  while (true) {
+    TRY(const std::uint64_t version, shards_at_rest(deadline));
+    for (const GroupStatus& group : view_.status().groups) {
+      TRY(const raft::LogIndex index, read_index(group.group_id, deadline));
+      TRY(control_.wait_until_applied(group.group_id, index, deadline));
+    }
+    TRY(auto source, control_.open_backup());
+    TRY(const MapLabel after, read_map(deadline));
+    if (after.version == version) return source;
   }
-  return control_.open_backup();
+}
+
+// Waits until nothing moves; the version of the map then.
+Result<std::uint64_t> OperatorApi::shards_at_rest(Deadline deadline) {
+  while (true) {
+    TRY(const MapLabel map, read_map(deadline));
+    if (!map.is_moving) return map.version;
+    if (clock_.now() + kRetryInterval >= deadline.at) {
+      return Error{ErrorCode::unavailable,
+                   "a shard is moving: no backup is taken before it has arrived"};
+    }
+    control_.wait_for_leader_change(default_group(), Deadline::in(clock_, kRetryInterval));
+  }
 }
 
 // Tries until somebody has answered as the leader, the outcome is not known, or there is no time.
@@ -418,18 +437,33 @@ Bytes OperatorApi::serve_forwarded(NodeId from, BytesView bytes) {
   return answer ? reply(answer->status, answer->body) : reply(421, "");
 }
 
-Result<raft::LogIndex> OperatorApi::read_index(GroupId group, Deadline deadline) {
+Result<std::string> OperatorApi::ask_leader(GroupId group, const char* verb,
+                                            const GroupOperation& question, Deadline deadline) {
   const Order order{.group = group,
-                    .verb = kReadIndex,
+                    .verb = verb,
                     .body = {},
                     .authorization = std::string(kBearer) + access_.token};
-  const Answer answer = carry_out(order, AskReadIndex{}, deadline);
+  Answer answer = carry_out(order, question, deadline);
   const auto value = api::parse_json(answer.body);
   if (answer.status != 200 || !value || !value->is_object()) {
     return Error{ErrorCode::unavailable, to_string(group) + " has no leader"};
   }
-  return raft::LogIndex(
-      static_cast<std::uint64_t>(number_at(value->get_object(), "read_index")));
+  return std::move(answer.body);
+}
+
+Result<raft::LogIndex> OperatorApi::read_index(GroupId group, Deadline deadline) {
+  TRY(const std::string answer, ask_leader(group, kReadIndex, AskReadIndex{}, deadline));
+  const json::object said = json::parse(answer).as_object();
+  return raft::LogIndex(static_cast<std::uint64_t>(number_at(said, "read_index")));
+}
+
+Result<OperatorApi::MapLabel> OperatorApi::read_map(Deadline deadline) {
+  TRY(const std::string answer,
+      ask_leader(default_group(), kDescribeShards, DescribeShards{}, deadline));
+  const json::object said = json::parse(answer).as_object();
+  const json::value* const move = said.if_contains("move");
+  return MapLabel{.version = static_cast<std::uint64_t>(number_at(said, "version")),
+                  .is_moving = move != nullptr && move->is_object()};
 }
 
 const GroupStatus* OperatorApi::find(const ClusterStatus& status, GroupId group) const {

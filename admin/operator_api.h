@@ -8,7 +8,8 @@
 //                             percent-encoded (admin/key_text.h), the last `to` is empty
 //   POST shards/VERB          200 {version}; a move has begun then, and goes on by itself
 //   POST drain                this node ends in good order; 202 {node_id, draining}
-//   GET  backup               admin/backup_format.h, made while it is sent
+//   GET  backup               admin/backup_format.h, made while it is sent. Waits until no shard
+//                             moves; 503 unavailable if one still does then
 //
 // What is a matter of the group's leader is carried out there: here, or one hop away over the peer
 // connection, within the request's deadline. The leader authorises the operator anew and takes the
@@ -65,6 +66,10 @@ class OperatorApi {
     int status = 200;
     std::string body;
   };
+  struct MapLabel {
+    std::uint64_t version = 0;
+    bool is_moving = false;
+  };
   // A request to a group's leader, as it is passed on.
   struct Order {
     GroupId group;
@@ -82,6 +87,8 @@ class OperatorApi {
   api::HttpResponse drain(const api::HttpRequest& request);
   api::HttpResponse backup(const api::HttpRequest& request, Deadline deadline);
   Result<std::unique_ptr<api::BodySource>> open_backup(Deadline deadline);
+  Result<std::uint64_t> shards_at_rest(Deadline deadline);
+  Result<MapLabel> read_map(Deadline deadline);
   Answer carry_out(const Order& order, const GroupOperation& operation, Deadline deadline);
   std::optional<Answer> try_here(GroupId group, const GroupOperation& operation,
                                  Deadline deadline);
@@ -92,6 +99,10 @@ class OperatorApi {
   std::optional<Answer> forward(NodeId leader, const Order& order, bool is_write,
                                 Deadline deadline);
   Result<raft::LogIndex> read_index(GroupId group, Deadline deadline);
+  // What the group's leader answers to one of this node's own questions.
+  Result<std::string> ask_leader(GroupId group, const char* verb, const GroupOperation& question,
+                                 Deadline deadline);
+  GroupId default_group() const { return view_.status().groups.front().group_id; }
   const GroupStatus* find(const ClusterStatus& status, GroupId group) const;
   bool is_authorised(std::string_view authorization) const;
   void audit(std::string_view method, std::string_view path, int status, std::string_view from,

@@ -54,6 +54,11 @@ class TwoGroups : public ClusterView {
                   .is_leader = false}}};
 };
 
+class EmptyBody : public api::BodySource {
+ public:
+  Result<Bytes> next(Deadline) override { return Bytes(); }
+};
+
 // Answers with what is set, and remembers what it was asked.
 class FakeControl : public ClusterControl {
  public:
@@ -79,7 +84,10 @@ class FakeControl : public ClusterControl {
   }
   Result<void> wait_until_applied(GroupId, raft::LogIndex, Deadline) override { return {}; }
   Result<std::unique_ptr<api::BodySource>> open_backup() override {
-    return Error{ErrorCode::unavailable, "too many"};
+    ++backups;
+    if (!on_backup) return Error{ErrorCode::unavailable, "too many"};
+    on_backup();
+    return std::unique_ptr<api::BodySource>(std::make_unique<EmptyBody>());
   }
   Result<void> cut_logs() override {
     ++cuts;
@@ -97,6 +105,7 @@ class FakeControl : public ClusterControl {
   Result<raft::LogIndex> confirm_result = raft::LogIndex(41);
   std::function<Result<Bytes>(BytesView)> call_result;
   std::function<void(Deadline)> on_wait;
+  std::function<void()> on_backup;  // Without it there is none.
 
   std::vector<raft::ConfigurationChange> changes;
   raft::LogIndex expected_index;
@@ -104,6 +113,7 @@ class FakeControl : public ClusterControl {
   std::vector<std::optional<NodeId>> targets;
   std::vector<std::pair<NodeId, Bytes>> calls;
   int waits = 0;
+  int backups = 0;
   int cuts = 0;
   int stops = 0;
 };

@@ -309,6 +309,39 @@ TEST_F(OperatorApiTest, ABackupThatCannotBeTakenIs503) {
   EXPECT_EQ(error_of(ask("GET", "backup")), "unavailable");
 }
 
+TEST_F(OperatorApiTest, ABackupWaitsUntilNoShardMoves) {
+  cluster.now.groups.resize(1);
+  control.on_backup = [&] { EXPECT_FALSE(cluster.map.map.move()); };
+  ASSERT_TRUE(cluster.map.map.apply(kv::MoveShard{"b/", GroupId(1)}));
+  EXPECT_EQ(ask("GET", "backup").status, 503);
+  const auto refused = ask("GET", "backup");
+  EXPECT_NE(refused.body.find("a shard is moving"), std::string::npos) << refused.body;
+  EXPECT_EQ(control.backups, 0);
+  control.waits = 0;
+  control.on_wait = [&](Deadline deadline) {
+    clock.advance_to(deadline.at);
+    if (control.waits == 2) CHECK(cluster.map.map.apply(kv::SwitchShard{3}));
+    if (control.waits == 4) CHECK(cluster.map.map.apply(kv::EndMove{3}));
+  };
+  EXPECT_EQ(ask("GET", "backup").status, 200);
+  EXPECT_EQ(control.waits, 4);
+  EXPECT_EQ(control.backups, 1);
+}
+
+TEST_F(OperatorApiTest, ABackupDuringWhichAMoveBeginsIsTakenAgain) {
+  cluster.now.groups.resize(1);
+  control.on_backup = [&] {
+    if (control.backups == 1) CHECK(cluster.map.map.apply(kv::MoveShard{"b/", GroupId(1)}));
+  };
+  control.on_wait = [&](Deadline deadline) {
+    clock.advance_to(deadline.at);
+    ASSERT_TRUE(cluster.map.map.apply(kv::SwitchShard{3}));
+    ASSERT_TRUE(cluster.map.map.apply(kv::EndMove{3}));
+  };
+  EXPECT_EQ(ask("GET", "backup").status, 200);
+  EXPECT_EQ(control.backups, 2);
+}
+
 TEST_F(OperatorApiTest, WithATokenEveryRequestShowsIt) {
   const auto refused = [&](const std::string& authorization) {
     api::HttpRequest request;
