@@ -60,6 +60,8 @@ Result<CommandResult> Resolver::decision_about(const Lock& lock, Deadline deadli
 
 Result<bool> Resolver::resolve(GroupId group, const Lock& lock, Deadline deadline) {
   CHECK(!lock.transaction.empty());
+  // Once all groups know, the decision is forgotten: nobody could say any more what it was.
+  if (coordinator_.state().memory(group).locks.find(lock.transaction) == nullptr) return true;
   TRY(const CommandResult decision, decision_about(lock, deadline));
   if (decision.status == CommandResult::Status::pending) return false;
   const bool is_committed = decision.status == CommandResult::Status::done;
