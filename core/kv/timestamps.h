@@ -15,9 +15,10 @@
 // A snapshot costs old versions (core/kv/versions.h) only where somebody takes one: after a group
 // was read at a timestamp, the safe point that its leader stamps stays `kept` behind for a while,
 // and otherwise follows the newest entry. A new leader knows of no readers: those of the old one
-// are told that their snapshot is too old. So are those whose snapshot was chosen by a leader whose
-// clock is behind by more than `kept`, once: whatever nodes forward and answer carries their time,
-// so that the next snapshot is not behind what the last one met.
+// are told that their snapshot is too old, and take a later one (core/kv/transaction.h). So are
+// those whose snapshot was chosen by a leader whose clock is behind by more than `kept`, once:
+// whatever nodes forward and answer carries their time, so that the next snapshot is not behind
+// what the last one met.
 #pragma once
 
 #include <map>

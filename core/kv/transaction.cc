@@ -33,9 +33,10 @@ Transaction::Transaction(Coordinator& coordinator)
     : coordinator_(coordinator), id_(coordinator.new_identifier()) {}
 
 Result<ReadReply> Transaction::read(GroupId group, ReadRequest request, Deadline deadline) {
-  request.at = snapshot_.value_or(Timestamp());
-  request.uncertain_until = uncertain_until_[group];
-  auto reply = coordinator_.read_in(group, std::move(request), deadline);
+  auto reply = read_at(snapshot_.value_or(Timestamp()), group, request, deadline);
+  if (!reply && reply.error().code == ErrorCode::conflict && take_later_snapshot(group, deadline)) {
+    reply = read_at(*snapshot_, group, std::move(request), deadline);
+  }
   if (!reply) {
     has_failed_ = true;
     return reply;
@@ -43,6 +44,37 @@ Result<ReadReply> Transaction::read(GroupId group, ReadRequest request, Deadline
   snapshot_ = reply->at;
   uncertain_until_[group] = reply->uncertain_until;
   return reply;
+}
+
+Result<ReadReply> Transaction::read_at(Timestamp at, GroupId group, ReadRequest request,
+                                       Deadline deadline) {
+  request.at = at;
+  request.uncertain_until = uncertain_until_[group];
+  return coordinator_.read_in(group, std::move(request), deadline);
+}
+
+// The present time of a group that has refused the snapshot: it may have kept no old versions, as
+// nobody had read it for long, or may have another leader now; or its clock is ahead. False if
+// something that was read is not the same then, or cannot be looked at again.
+bool Transaction::take_later_snapshot(GroupId group, Deadline deadline) {
+  if (!snapshot_ || !ranges_.empty()) return false;
+  const auto present = coordinator_.read_in(group, {.at = Timestamp()}, deadline);
+  if (!present || present->at <= *snapshot_) return false;
+  std::map<GroupId, std::vector<Bytes>> keys;
+  for (const auto& [key, read] : reads_) keys[read.group].push_back(key);
+  for (const auto& [asked, of_group] : keys) {
+    const auto again = read_at(present->at, asked, {.keys = of_group}, deadline);
+    if (!again) return false;
+    for (std::size_t i = 0; i < of_group.size(); ++i) {
+      const auto& before = reads_.find(of_group[i])->second.value;
+      const auto& after = again->values.at(i);
+      const bool is_same = before.has_value() == after.has_value() &&
+                           (!before || before->version == after->version);
+      if (!is_same) return false;
+    }
+  }
+  snapshot_ = present->at;
+  return true;
 }
 
 Result<std::optional<Bytes>> Transaction::get(BytesView key, Deadline deadline) {

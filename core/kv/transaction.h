@@ -9,8 +9,9 @@
 //
 // How. Optimistic. The first read takes the snapshot: the time of the leader it asks, after all
 // that group has stamped. Every read is of that time: a group's leader first pushes its clock past
-// it, and lets what it had stamped before be applied, so nothing will be added to what is read.
-// Writes are kept here. What the transaction has read is at last turned into conditions: this
+// it, and lets what it had stamped before be applied, so nothing will be added to what is read. A
+// group that cannot be read at that time (core/kv/timestamps.h) moves the snapshot on to its own,
+// if all keys that were read before are the same then. Writes are kept here. What the transaction has read is at last turned into conditions: this
 // version of the key, this content of the range.
 //   One group: a batch with these conditions, one entry of its log, applied once (its token).
 //   Several: every group is prepared: the conditions are checked and everything read and written
@@ -80,6 +81,8 @@ class Transaction {
   };
 
   Result<ReadReply> read(GroupId group, ReadRequest request, Deadline deadline);
+  Result<ReadReply> read_at(Timestamp at, GroupId group, ReadRequest request, Deadline deadline);
+  bool take_later_snapshot(GroupId group, Deadline deadline);
   Result<Bytes> scan_part(const KeyRange& range, std::size_t limit, std::map<Bytes, Bytes>& found,
                           Deadline deadline);
   CommitOutcome commit_in_one(GroupId group, GroupCommit::Part part, Deadline deadline);

@@ -195,6 +195,44 @@ TEST_F(TransactionTest, AnOldVersionIsReadInAGroupThatWasAskedBefore) {
   EXPECT_TRUE(done);
 }
 
+// Nobody had read the last group for long, so it has kept no old version of what is changed there
+// after the snapshot was taken.
+TEST_F(TransactionTest, TheFirstReaderAfterQuietTakesALaterSnapshot) {
+  ASSERT_EQ(write_all(1, "old").kind, kCommitted);
+  nodes_.run_for(70s);
+  const bool done = nodes_.on(1, [&](Node& node) {
+    Transaction reader(node.coordinator());
+    EXPECT_EQ(*reader.get(key(0), in(1, 5s)), "old");
+    const auto snapshot = reader.snapshot();
+    Transaction writer(node.coordinator());
+    writer.put(key(2), "new");
+    EXPECT_EQ(writer.commit(in(1, 5s)).kind, kCommitted);
+    const auto value = reader.get(key(2), in(1, 5s));
+    EXPECT_TRUE(value && *value == "new");
+    EXPECT_GT(*reader.snapshot(), *snapshot);
+    EXPECT_EQ(*reader.get(key(1), in(1, 5s)), "old");
+    EXPECT_EQ(reader.commit(in(1, 5s)).kind, kCommitted);
+    return true;
+  });
+  EXPECT_TRUE(done);
+}
+
+TEST_F(TransactionTest, TheSnapshotStaysWhereItIsIfWhatWasReadHasChanged) {
+  ASSERT_EQ(write_all(1, "old").kind, kCommitted);
+  nodes_.run_for(70s);
+  const bool done = nodes_.on(1, [&](Node& node) {
+    Transaction reader(node.coordinator());
+    EXPECT_EQ(*reader.get(key(0), in(1, 5s)), "old");
+    Transaction writer(node.coordinator());
+    for (const auto& [group, one] : keys_) writer.put(one, "new");
+    EXPECT_EQ(writer.commit(in(1, 5s)).kind, kCommitted);
+    const auto value = reader.get(key(2), in(1, 5s));
+    EXPECT_TRUE(!value && value.error().code == ErrorCode::conflict);
+    return true;
+  });
+  EXPECT_TRUE(done);
+}
+
 // Whatever it was about, and wherever its coordinator is killed: all of it or nothing, soon.
 TEST_F(TransactionTest, ACoordinatorThatDiesAtAnyMomentLeavesAllOrNothingAndNoLocks) {
   std::set<Bytes> found;
