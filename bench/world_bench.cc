@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "bench/production_limits.h"
 #include "core/runtime/fiber.h"
 #include "scenarios/storm.h"
 #include "sim/choices.h"
@@ -51,23 +52,6 @@ void print(const std::string& name, const Figures& figures) {
 
 double since(WallClock::time_point start) {
   return std::chrono::duration<double>(WallClock::now() - start).count();
-}
-
-// What scenarios make small, to meet it, is here what it is in production.
-void use_production_limits(NodeConfig& config) {
-  const NodeConfig production;
-  config.heartbeat_interval = production.heartbeat_interval;
-  config.election_timeout = production.election_timeout;
-  config.probe_timeout = production.probe_timeout;
-  config.lease = production.lease;
-  config.append_bytes_max = production.append_bytes_max;
-  config.wal_segment_bytes = production.wal_segment_bytes;
-  config.log_bytes_max = production.log_bytes_max;
-  config.wal_bytes_max = production.wal_bytes_max;
-  config.snapshot_chunk_bytes = production.snapshot_chunk_bytes;
-  config.state_cache_bytes = production.state_cache_bytes;
-  config.state_wal_bytes_limit = production.state_wal_bytes_limit;
-  config.state_unsaved_bytes_limit = production.state_unsaved_bytes_limit;
 }
 
 // Three nodes, nobody asks them anything.
