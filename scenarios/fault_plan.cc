@@ -7,6 +7,7 @@
 #include <array>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "core/base/check.h"
 #include "scenarios/words.h"
@@ -161,57 +162,97 @@ FaultAction draw_action(sim::ChoiceStream& stream, FaultKind kind, std::size_t n
   return action;
 }
 
+// As the swarm draws it: which kinds are on, and how busy the nemesis is. What is off is not
+// impossible, so that a run that was shrunk need not say what was on.
+struct Swarm {
+  std::vector<std::uint32_t> weights;  // By kind.
+  std::uint32_t busy_per_million = 0;
+};
+
+constexpr std::uint32_t kHardlyEver = 1;
+
+Swarm draw_swarm(sim::ChoiceStream& stream, bool is_calm, std::size_t nodes,
+                 const FaultProfile& profile) {
+  Swarm swarm;
+  bool any_is_on = false;
+  for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
+    const bool is_on = stream.chance(profile.on_per_thousand[kind] * 1000);
+    const bool is_possible = profile.on_per_thousand[kind] > 0 &&
+                             nodes >= nodes_needed(static_cast<FaultKind>(kind));
+    swarm.weights.push_back(!is_possible ? 0 : is_on ? 1'000'000 : kHardlyEver);
+    any_is_on = any_is_on || (is_on && is_possible);
+  }
+  const auto busy = pick<std::uint32_t>(stream, {100'000, 250'000, 500'000, 800'000});
+  swarm.busy_per_million = is_calm || !any_is_on ? kHardlyEver : busy;
+  return swarm;
+}
+
+std::optional<FaultAction> draw_slot(sim::Choices& choices, std::size_t slot, const Swarm& swarm,
+                                     std::size_t nodes, Duration span,
+                                     const FaultProfile& profile) {
+  // A stream a slot: to leave one action out changes no other.
+  sim::ChoiceStream& stream = choices.stream(fmt::format("plan/slot/{}", slot));
+  if (!stream.chance(swarm.busy_per_million)) return std::nullopt;
+  const auto kind = static_cast<FaultKind>(stream.choose_weighted(swarm.weights));
+  const Duration offset = between(stream, 0ms, profile.slot);
+  FaultAction action = draw_action(stream, kind, nodes, profile);
+  action.at = profile.slot * static_cast<std::int64_t>(slot) + offset;
+  action.duration = std::min(action.duration, span - action.at);
+  return action;
+}
+
 }  // namespace
 
 std::string_view name_of(FaultKind kind) { return kNames[static_cast<std::size_t>(kind)]; }
 
-FaultPlan draw_fault_plan(sim::Choices& choices, std::size_t nodes, Duration span,
-                          const FaultProfile& profile) {
+FaultPlan draw_fault_plan_in_time(sim::Choices& choices, std::size_t nodes, Duration span,
+                                  const FaultProfile& profile) {
   CHECK(nodes >= 1);
   CHECK(profile.on_per_thousand.size() == kFaultKinds);
   CHECK(profile.slot > Duration::zero());
   FaultPlan plan;
-  sim::ChoiceStream& swarm = choices.stream("plan/swarm");
+  sim::ChoiceStream& stream = choices.stream("plan/swarm");
   // 0, and so every stream of zeros, is the calm run.
-  if (profile.may_be_calm && swarm.choose(8) == 0) return plan;
-
-  if (swarm.chance(profile.bad_network_per_thousand * 1000)) {
+  const bool is_calm = profile.may_be_calm && stream.choose(8) == 0;
+  const auto likely = [is_calm](std::uint32_t per_thousand) {
+    return is_calm ? std::min(per_thousand, kHardlyEver) : per_thousand * 1000;
+  };
+  if (stream.chance(likely(profile.bad_network_per_thousand))) {
     draw_links(choices.stream("plan/links"), plan.conditions.links);
   }
-  if (swarm.chance(profile.bad_disk_per_thousand * 1000)) {
+  if (stream.chance(likely(profile.bad_disk_per_thousand))) {
     draw_disks(choices.stream("plan/disks"), plan.conditions.disks);
   }
-  if (profile.sync_latency_most > Duration::zero()) {
+  if (profile.sync_latency_most > Duration::zero() && !is_calm) {
     plan.conditions.disks.sync_latency = between(
         choices.stream("plan/syncs"), profile.sync_latency_most / 10, profile.sync_latency_most);
   }
-  if (swarm.chance(profile.bad_clocks_per_thousand * 1000)) {
-    sim::ChoiceStream& stream = choices.stream("plan/clocks");
+  if (stream.chance(likely(profile.bad_clocks_per_thousand))) {
     for (std::size_t node = 0; node < nodes; ++node) {
-      plan.conditions.clocks.push_back(draw_clock(stream, profile.drift_ppm_most));
+      plan.conditions.clocks.push_back(
+          draw_clock(choices.stream("plan/clocks"), profile.drift_ppm_most));
     }
   }
-  std::vector<FaultKind> on;
-  for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
-    const bool is_on = swarm.chance(profile.on_per_thousand[kind] * 1000);
-    if (is_on && nodes >= nodes_needed(static_cast<FaultKind>(kind))) {
-      on.push_back(static_cast<FaultKind>(kind));
-    }
+  Swarm swarm = draw_swarm(stream, is_calm, nodes, profile);
+  const bool is_anything_possible =
+      std::any_of(swarm.weights.begin(), swarm.weights.end(), [](auto each) { return each > 0; });
+  if (!is_anything_possible) return plan;
+  plan.slot = profile.slot;
+  plan.slots = static_cast<std::size_t>(span / profile.slot);
+  plan.draw_later = [&choices, swarm = std::move(swarm), nodes, span, profile](std::size_t slot) {
+    return draw_slot(choices, slot, swarm, nodes, span, profile);
+  };
+  return plan;
+}
+
+FaultPlan draw_fault_plan(sim::Choices& choices, std::size_t nodes, Duration span,
+                          const FaultProfile& profile) {
+  FaultPlan plan = draw_fault_plan_in_time(choices, nodes, span, profile);
+  for (std::size_t slot = 0; slot < plan.slots; ++slot) {
+    if (auto action = plan.draw_later(slot)) plan.actions.push_back(*std::move(action));
   }
-  const auto busy_per_million = pick<std::uint32_t>(swarm, {100'000, 250'000, 500'000, 800'000});
-  if (on.empty()) return plan;
-  const auto slots = static_cast<std::size_t>(span / profile.slot);
-  for (std::size_t slot = 0; slot < slots; ++slot) {
-    // A stream a slot: to leave one action out changes no other.
-    sim::ChoiceStream& stream = choices.stream(fmt::format("plan/slot/{}", slot));
-    if (!stream.chance(busy_per_million)) continue;
-    const FaultKind kind = on[stream.choose(on.size())];
-    const Duration offset = between(stream, 0ms, profile.slot);
-    FaultAction action = draw_action(stream, kind, nodes, profile);
-    action.at = profile.slot * static_cast<std::int64_t>(slot) + offset;
-    action.duration = std::min(action.duration, span - action.at);
-    plan.actions.push_back(std::move(action));
-  }
+  plan.draw_later = {};
+  plan.slots = 0;
   return plan;
 }
 

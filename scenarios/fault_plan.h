@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,6 +110,11 @@ struct Conditions {
 struct FaultPlan {
   Conditions conditions;
   std::vector<FaultAction> actions;  // By time.
+  // Further actions, at most one in each of so many slots of time, drawn when the slot begins: what
+  // will go wrong is open until then.
+  std::function<std::optional<FaultAction>(std::size_t slot)> draw_later = {};
+  Duration slot{};
+  std::size_t slots = 0;
 };
 
 // Several lines.
@@ -138,8 +145,12 @@ struct FaultProfile {
   }
 };
 
-// Actions begin within `span`, and end by then. Reads the streams "plan/..." only.
-// REQUIRES: nodes >= 1.
+// Actions begin within `span`, and end by then; they are drawn later. Reads the streams "plan/..."
+// only, which outlive the plan. REQUIRES: nodes >= 1.
+FaultPlan draw_fault_plan_in_time(sim::Choices& choices, std::size_t nodes, Duration span,
+                                  const FaultProfile& profile = {});
+
+// The same with all actions drawn at once.
 FaultPlan draw_fault_plan(sim::Choices& choices, std::size_t nodes, Duration span,
                           const FaultProfile& profile = {});
 

@@ -49,6 +49,15 @@ void Nemesis::start() {
   for (const FaultAction& action : plan_.actions) {
     later(action.at, [this, action] { begin(settle_targets(action)); });
   }
+  for (std::size_t slot = 0; slot < plan_.slots; ++slot) {
+    const Duration begins = plan_.slot * static_cast<std::int64_t>(slot);
+    later(begins, [this, slot, begins] {
+      const auto action = plan_.draw_later(slot);
+      if (!action) return;
+      CHECK(is_valid(*action, states_.size()));
+      later(action->at - begins, [this, action = *action] { begin(settle_targets(action)); });
+    });
+  }
 }
 
 void Nemesis::set_conditions() {

@@ -51,8 +51,10 @@ Operator::Operator(sim::World& world, Cluster& cluster, const OperatorOptions& o
       chance_(world.choices().stream("operator")) {}
 
 void Operator::start() {
+  chance_.begin_item();
   const auto spread = static_cast<std::uint64_t>(options_.interval.count()) + 1;
-  const Duration delay = options_.interval / 2 + Duration(chance_.choose(spread));
+  const Duration delay =
+      options_.interval * 3 / 2 - Duration(static_cast<std::int64_t>(chance_.choose(spread)));
   world_.at(world_.now() + delay, [this] {
     if (is_stopped_) return;
     act();

@@ -94,9 +94,11 @@ void ProbeWorkload::start() {
 void ProbeWorkload::probe_listener(Env& env, std::size_t node, const Listener& listener) {
   ProbeCaller caller(env, world_.choices(), node, listener);
   while (true) {
-    // Never less than half: a run whose choices are all 0 must end, too.
+    // Seldom at 0. Never less than half: a run must end, too.
+    caller.chance.begin_item();
     const auto spread = static_cast<std::uint64_t>(1 + options_.interval.count());
-    env.scheduler.sleep_for(options_.interval / 2 + Duration(1 + caller.chance.choose(spread)));
+    env.scheduler.sleep_for(options_.interval * 3 / 2 -
+                            Duration(static_cast<std::int64_t>(caller.chance.choose(spread))));
     if (!caller.chance.chance(800'000)) caller.client.close();  // The others are kept alive.
     probe_once(env, caller);
   }

@@ -28,8 +28,11 @@ RunResult run_scenario(const Scenario& scenario, sim::Choices& choices,
   world.network().set_watcher(options.watcher);
   if (options.watcher != nullptr) options.watcher->on_world(world);
 
-  RunContext context{
-      .world = world, .choices = choices, .report = report, .watcher = options.watcher};
+  RunContext context{.world = world,
+                     .choices = choices,
+                     .report = report,
+                     .watcher = options.watcher,
+                     .limits = options.limits};
   scenario.run(context);
   stop_machines(world);
 

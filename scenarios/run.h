@@ -23,6 +23,7 @@ struct RunOptions {
   Watcher* watcher = nullptr;
   // Takes the digest after each event, to find where two runs part; may be null.
   std::vector<std::uint64_t>* digest_log = nullptr;
+  RunLimits limits = {};
 };
 
 struct RunResult {

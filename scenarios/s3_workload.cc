@@ -61,9 +61,11 @@ void S3Workload::work(Env& env, std::uint32_t number) {
   Client client(env, world_.choices(), number);
   client.node = 1 + client.chance.choose(options_.nodes);
   while (!stopping_) {
-    // Never less than half: a run whose choices are all 0 must end, too.
+    // Seldom at 0. Never less than half: a run must end, too.
+    client.chance.begin_item();
     const auto spread = static_cast<std::uint64_t>(1 + options_.interval.count());
-    env.scheduler.sleep_for(options_.interval / 2 + Duration(1 + client.chance.choose(spread)));
+    env.scheduler.sleep_for(options_.interval * 3 / 2 -
+                            Duration(static_cast<std::int64_t>(client.chance.choose(spread))));
     perform(client);
   }
   --working_;

@@ -5,6 +5,7 @@
 // stop_machines() see to that), and says what it found in the report.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -15,22 +16,38 @@
 
 namespace keelson::scenarios {
 
+// Where a run is cut off, whatever becomes of it: choices that were changed may make it go on for
+// ever. It fails then, by oracle "limits".
+struct RunLimits {
+  std::uint64_t events = UINT64_MAX;
+  sim::TrueTime time = sim::TrueTime::end();
+};
+
 struct RunContext {
   sim::World& world;
   sim::Choices& choices;
   Report& report;
   Watcher* watcher = nullptr;  // Null: nobody looks on.
+  RunLimits limits = {};
 
   // Lets the world go on until `time`, or until an oracle has fired (then false).
   bool run_until(sim::TrueTime time) {
-    return !world.run_until([this] { return report.failed(); }, time);
+    return !world.run_until([this] { return has_ended(); }, time);
   }
   bool run_for(sim::Duration span) { return run_until(world.now() + span); }
   // The same, but true as soon as the condition holds; false at `limit` or when an oracle fired.
   template <typename Condition>
   bool run_until(Condition condition, sim::TrueTime limit) {
-    return world.run_until([&] { return report.failed() || condition(); }, limit) &&
+    return world.run_until([&] { return has_ended() || condition(); }, limit) &&
            !report.failed();
+  }
+
+ private:
+  bool has_ended() {
+    if (world.events().taken() > limits.events || world.now() > limits.time) {
+      report.fail("limits", "cut off", "the run was cut off", world.now());
+    }
+    return report.failed();
   }
 };
 

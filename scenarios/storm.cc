@@ -133,7 +133,8 @@ Storm::~Storm() {
 
 void Storm::draw_version(std::size_t node) {
   constexpr std::uint32_t kVersions = raft::kProtocolVersionMax - raft::kProtocolVersionMin + 1;
-  const auto back = static_cast<std::uint32_t>(chance_.choose(kVersions));
+  sim::ChoiceStream& chance = context_.choices.stream(fmt::format("storm/version/n{}", node + 1));
+  const auto back = static_cast<std::uint32_t>(chance.choose(kVersions));
   cluster_->set_protocol_version(node + 1, raft::kProtocolVersionMax - back);
 }
 
@@ -199,7 +200,7 @@ FaultPlan Storm::draw_plan() {
   if (config_.lease > Duration::zero() && !options_.broken_clocks) {
     profile.set(FaultKind::freeze_clock, 0);
   }
-  return draw_fault_plan(context_.choices, cluster_->size(), options_.safety_span, profile);
+  return draw_fault_plan_in_time(context_.choices, cluster_->size(), options_.safety_span, profile);
 }
 
 void Storm::add_oracles() {
@@ -349,21 +350,24 @@ void Storm::watch_for_leaders() {
   const auto leader = latest_leader();
   if (leader && claim_.reigns().size() > reigns_seen_) {
     reigns_seen_ = claim_.reigns().size();
-    if (chance_.chance(options_.strike_leaders_per_thousand * 1000)) strike_leader(*leader);
+    sim::ChoiceStream& chance = context_.choices.stream("storm/strike");
+    chance.begin_item();
+    if (chance.chance(options_.strike_leaders_per_thousand * 1000)) strike_leader(*leader);
   }
   context_.world.at(context_.world.now() + milliseconds(1), [this] { watch_for_leaders(); });
 }
 
 void Storm::strike_leader(std::size_t leader) {
   if (options_.broken_clocks) return stop_clock_of_leader(leader);
+  sim::ChoiceStream& chance = context_.choices.stream("storm/strike");
   const Duration step = config_.election_timeout / 100;
   // Half of them at once, before anybody has an entry of theirs.
-  const bool at_once = chance_.chance(500'000);
+  const bool at_once = chance.chance(500'000);
   const Duration delay = at_once ? Duration::zero()
-                                 : step * static_cast<std::int64_t>(chance_.choose(40));
+                                 : step * static_cast<std::int64_t>(chance.choose(40));
   FaultAction action;
-  action.kind = chance_.chance(900'000) ? FaultKind::isolate : FaultKind::crash;
-  action.duration = step * static_cast<std::int64_t>(50 + chance_.choose(350));
+  action.kind = chance.chance(900'000) ? FaultKind::isolate : FaultKind::crash;
+  action.duration = step * static_cast<std::int64_t>(50 + chance.choose(350));
   action.targets = {leader};
   context_.world.at(context_.world.now() + delay, [this, action] { nemesis_->strike(action); });
 }
@@ -372,11 +376,12 @@ void Storm::strike_leader(std::size_t leader) {
 // they give up its connections: what they had answered before comes late, to a leader whose clock
 // says that no time has passed.
 void Storm::stop_clock_of_leader(std::size_t leader) {
+  sim::ChoiceStream& chance = context_.choices.stream("storm/strike");
   const Duration step = config_.election_timeout / 100;
-  const Duration delay = step * static_cast<std::int64_t>(chance_.choose(200));
+  const Duration delay = step * static_cast<std::int64_t>(chance.choose(200));
   FaultAction isolation;
   isolation.kind = FaultKind::isolate;
-  isolation.duration = step * static_cast<std::int64_t>(100 + chance_.choose(150));
+  isolation.duration = step * static_cast<std::int64_t>(100 + chance.choose(150));
   isolation.targets = {leader};
   FaultAction freeze = isolation;
   freeze.kind = FaultKind::freeze_clock;

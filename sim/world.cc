@@ -85,7 +85,10 @@ bool World::run_until(const std::function<bool()>& condition, TrueTime limit) {
     run_touched();
     holds = condition();
   }
-  if (!holds && limit != TrueTime::end()) events_.advance_to(limit);
+  if (!holds && limit != TrueTime::end()) {
+    events_.advance_to(limit);
+    choices_.time_is(limit);
+  }
   in_loop_ = false;
   return holds;
 }
@@ -93,6 +96,7 @@ bool World::run_until(const std::function<bool()>& condition, TrueTime limit) {
 void World::take_event() {
   const TrueTime before = now();
   const Event event = events_.take_next();
+  choices_.time_is(event.at);
   events_at_this_time_ = event.at == before ? events_at_this_time_ + 1 : 0;
   CHECK(events_at_this_time_ < kEventsAtOneTimeLimit);
   trace_.record(0, Kind::step, event.sequence);

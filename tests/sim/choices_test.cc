@@ -140,5 +140,82 @@ TEST(ChoicesTest, IdentifiersDifferBetweenMachinesIncarnationsAndCallsAndAreNoCh
   EXPECT_EQ(choices.drawn(), 0u);
 }
 
+TEST(ChoicesTest, WeightsSayHowLikelyEachIs) {
+  Choices choices(6, Choices::Recording::on);
+  ChoiceStream& stream = choices.stream("a");
+  std::vector<int> counts(4);
+  for (int i = 0; i < 10'000; ++i) ++counts.at(stream.choose_weighted({100, 0, 300, 1}));
+  EXPECT_EQ(counts[1], 0);
+  EXPECT_GT(counts[0], 2200);
+  EXPECT_LT(counts[0], 2800);
+  EXPECT_GT(counts[3], 2);
+  EXPECT_LT(counts[3], 80);
+  Choices again(choices.recorded());
+  std::vector<int> counts_again(4);
+  for (int i = 0; i < 10'000; ++i) {
+    ++counts_again.at(again.stream("a").choose_weighted({100, 0, 300, 1}));
+  }
+  EXPECT_EQ(counts_again, counts);
+}
+
+TEST(ChoicesTest, WhatHasNoWeightStandsForTheNextThatHas) {
+  Choices choices(ChoicesByStream{{"a", {{1, 3}}}});
+  ChoiceStream& stream = choices.stream("a");
+  EXPECT_EQ(stream.choose_weighted({0, 0, 5, 0}), 2u);
+  EXPECT_EQ(stream.choose_weighted({0, 1, 5, 0}), 1u);
+}
+
+// Two clients whose operations need different numbers of draws.
+std::vector<std::uint64_t> draw_items(Choices& choices, int draws_of_first) {
+  ChoiceStream& stream = choices.stream("client");
+  std::vector<std::uint64_t> values;
+  for (int i = 0; i < draws_of_first; ++i) stream.rarely(500'000, 1000);
+  for (int item = 0; item < 3; ++item) {
+    stream.begin_item();
+    values.push_back(stream.choose(1000));
+  }
+  return values;
+}
+
+TEST(ChoicesTest, AnItemHasItsPlacesWhateverTheItemsBeforeItDrew) {
+  Choices one(9, Choices::Recording::on);
+  Choices other(9);
+  EXPECT_EQ(draw_items(one, 3), draw_items(other, 14));
+  Choices again(one.recorded());
+  Choices changed(one.recorded());
+  EXPECT_EQ(draw_items(again, 3), draw_items(changed, 7));
+}
+
+TEST(ChoicesTest, AHistoryIsInTheOrderOfTime) {
+  Choices choices(5, Choices::Recording::on);
+  choices.stream("b").choose(1000);
+  choices.time_is({10});
+  choices.stream("a").choose(1000);
+  choices.time_is({20});
+  choices.stream("b").choose(1000);
+  const auto history = choices.history();
+  ASSERT_EQ(history.size(), 3u);
+  EXPECT_EQ(history[0].stream, "b");
+  EXPECT_EQ(history[1].stream, "a");
+  EXPECT_EQ(history[1].at, TrueTime{10});
+  EXPECT_EQ(history[2].choice.nth, 1u);
+}
+
+TEST(ChoicesTest, ARunCanBeDrawnAnewFromATimeOn) {
+  Choices original(5, Choices::Recording::on);
+  const auto before = draw(original.stream("a"), 5, 1000);
+  const auto after = draw(original.stream("a"), 5, 1000);
+  std::set<std::vector<std::uint64_t>> continuations;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Choices redrawn(original.recorded(), {.from = {100}, .seed = seed});
+    EXPECT_EQ(draw(redrawn.stream("a"), 5, 1000), before);
+    redrawn.time_is({100});
+    continuations.insert(draw(redrawn.stream("a"), 5, 1000));
+    EXPECT_NE(draw(redrawn.stream("b"), 5, 1000), std::vector<std::uint64_t>(5));
+  }
+  EXPECT_EQ(continuations.size(), 20u);
+  EXPECT_FALSE(continuations.contains(after));
+}
+
 }  // namespace
 }  // namespace keelson::sim

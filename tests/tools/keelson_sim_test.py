@@ -102,7 +102,9 @@ class KeelsonSim(unittest.TestCase):
         # Nothing fails here; the worker protocol writes the file all the same.
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "run.repro")
-            worker = subprocess.run([PROGRAM, "worker"], input=f"leader_probe 42 {path}\n",
+            job = {"scenario": "leader_probe", "seed": 42, "repro_path": path, "events_limit": 10**12,
+                   "time_limit_ns": 10**12, "wants_choices": False}
+            worker = subprocess.run([PROGRAM, "worker"], input=json.dumps(job) + "\n",
                                     capture_output=True, text=True, timeout=100)
             digest = json.loads(worker.stdout)["digest"]
             self.assertIn(f"{digest:016x}", run("replay", path, expect=0).stdout)
@@ -127,10 +129,59 @@ class KeelsonSim(unittest.TestCase):
         self.assertEqual(whole, digest())
         self.assertNotEqual(digest("--shard", "0/2"), digest("--shard", "1/2"))
 
+    def test_the_canary_shrinks_to_a_handful_of_choices_that_fail_again(self):
+        found = json.loads(run("run", "canary", "--seeds", "40", "--json", expect=1).stdout)
+        failure = found["failures"][0]
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "shrunk.repro")
+            done = run("shrink", "canary", "--seed", str(failure["seed"]), "--out", path, expect=0)
+            self.assertIn(f"repeat: build/bin/keelson-sim replay {path}", done.stdout)
+            with open(path, encoding="utf-8") as file:
+                choices = [line for line in file if len(line.split()) == 3 and ":" not in line]
+            self.assertLessEqual(len(choices), 3, choices)
+            self.assertIn("the same failure as recorded", run("replay", path, expect=1).stdout)
+            again = run("shrink", path, "--out", path + ".again", expect=0).stdout
+            self.assertIn(f"{len(choices)} choices are left", again)
+
+    def test_the_cause_of_the_canary_is_the_delay_that_it_was_shrunk_to(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "shrunk.repro")
+            seed = json.loads(run("run", "canary", "--seeds", "40", "--json").stdout)["failures"][0]["seed"]
+            run("shrink", "canary", "--seed", str(seed), "--out", path, expect=0)
+            curve = json.loads(run("cause", path, "--json", expect=0).stdout)
+            self.assertGreater(curve[-1]["probability"], 0.9)
+            self.assertLess(curve[0]["probability"], 0.5)
+            self.assertEqual(sorted(p["virtual_ns"] for p in curve), [p["virtual_ns"] for p in curve])
+            told = run("cause", path, expect=0).stdout
+            self.assertIn("steepest rise", told)
+            self.assertRegex(told.split("steepest rise")[1], r"net/giver>\w+/delay")
+
+    def test_bisect_names_the_first_event_that_differs_and_the_choice_before_it(self):
+        same = run("bisect", "canary:1", "canary:1", expect=0)
+        self.assertIn("the same", same.stdout)
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [os.path.join(folder, name) for name in ("a.repro", "b.repro")]
+            for path, delay in zip(paths, (37450, 37460)):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write("keelson-repro 1\nscenario: canary\n\ncanary/network 0 1\n"
+                               f"net/giver>left/delay 1 {delay}\n")
+            told = run("bisect", *paths, expect=1).stdout
+            self.assertRegex(told, r"part at event \d+")
+            only_a = told.split("that only A made:")[1].splitlines()[1]
+            only_b = told.split("that only B made:")[1].splitlines()[1]
+            self.assertIn("net/giver>left/delay 1 37450", only_a)
+            self.assertIn("net/giver>left/delay 1 37460", only_b)
+
+    def test_what_holds_cannot_be_shrunk(self):
+        self.assertIn("holds", run("shrink", "pause", "--seed", "1", expect=2).stderr)
+
     def test_bad_usage_is_named_and_exits_2(self):
         for arguments, word in ((("run", "no_such"), "no_such"),
                                 (("run", "pause", "--no-such-flag"), "--no-such-flag"),
                                 (("replay", "/does/not/exist"), "/does/not/exist"),
+                                (("shrink", "no_such", "--seed", "1"), "no_such"),
+                                (("shrink", "canary"), "--seed"),
+                                (("shrink", "canary", "--seed", "1", "--budget", "soon"), "soon"),
                                 (("gate", "--time", "soon"), "soon"),
                                 (("gate", "--shard", "3/2"), "3/2"),
                                 (("gate", "--scenario", "no_such"), "no_such"),

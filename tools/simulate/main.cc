@@ -8,9 +8,10 @@
 #include <thread>
 
 #include "scenarios/catalogue.h"
-#include "sim/repro.h"
 #include "tools/simulate/campaign.h"
+#include "tools/simulate/command.h"
 #include "tools/simulate/gate.h"
+#include "tools/simulate/run_source.h"
 #include "tools/simulate/show_command.h"
 #include "tools/simulate/worker.h"
 
@@ -18,11 +19,6 @@ namespace keelson::simulate {
 namespace {
 
 int exit_status(ExitCode code) { return static_cast<int>(code); }
-
-int usage(const std::string& what) {
-  fmt::print(stderr, "keelson-sim: {}\n", what);
-  return exit_status(ExitCode::usage);
-}
 
 struct RunCommand {
   std::string scenario;
@@ -103,14 +99,9 @@ int run(const RunCommand& command) {
 }
 
 int replay(const std::string& path, const std::string& trace_file) {
-  std::ifstream file(path);
-  if (!file) return usage("cannot read " + path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  auto repro = sim::parse_repro(text.str());
-  if (!repro) return usage(path + ": " + repro.error().message);
+  auto repro = read_repro(path);
+  if (!repro) return usage(repro.error().message);
   const scenarios::Scenario* const scenario = scenarios::find_scenario(repro->scenario);
-  if (scenario == nullptr) return usage(path + ": no scenario '" + repro->scenario + "'");
 
   sim::Choices choices(std::move(repro->choices));
   scenarios::RunOptions options;
@@ -149,18 +140,6 @@ void add_gate_flags(CLI::App& gate, GateOptions& options, std::string& time, std
   gate.add_option("--junit", options.junit_file, "Write JUnit XML here");
   gate.add_option("--out", options.out_directory, "Where .repro files go")->capture_default_str();
   gate.add_flag("--json", options.json, "Print one object");
-}
-
-// "90", "60s" or "5m" in milliseconds; 0 if it is none of these.
-std::int64_t parse_time(const std::string& text) {
-  std::istringstream in(text);
-  std::int64_t number = 0;
-  std::string unit;
-  in >> number >> unit;
-  if (number <= 0) return 0;
-  if (unit.empty() || unit == "s") return number * 1000;
-  if (unit == "m") return number * 60'000;
-  return 0;
 }
 
 int gate(GateOptions& options, const std::string& time, const std::string& shard) {
@@ -225,6 +204,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   show_app->add_option("--cause", show_command.cause_file, "What keelson-sim cause has written");
 
+  Command chosen;
+  add_shrink(app, chosen);
+  add_cause(app, chosen);
+  add_bisect(app, chosen);
+  add_events(app, chosen);
   CLI::App* const worker_app = app.add_subcommand("worker", "")->group("");
 
   try {
@@ -237,5 +221,6 @@ int main(int argc, char** argv) {
   if (replay_app->parsed()) return replay(repro_file, replay_trace);
   if (show_app->parsed()) return show(show_command);
   if (worker_app->parsed()) return run_worker();
+  if (chosen) return chosen();
   return gate(gate_options, time, shard);
 }

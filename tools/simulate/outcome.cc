@@ -14,6 +14,26 @@ json::object to_object(const std::map<std::string, std::uint64_t>& counts) {
   return object;
 }
 
+json::array to_array(const std::vector<sim::DrawnChoice>& choices) {
+  json::array array;
+  for (const auto& [stream, choice, at] : choices) {
+    array.push_back(json::array{stream, choice.nth, choice.value, at.ns});
+  }
+  return array;
+}
+
+std::vector<sim::DrawnChoice> to_choices(const json::value& value) {
+  std::vector<sim::DrawnChoice> choices;
+  for (const json::value& each : value.as_array()) {
+    const json::array& parts = each.as_array();
+    choices.push_back({.stream = std::string(parts.at(0).as_string()),
+                       .choice = {.nth = parts.at(1).to_number<std::uint64_t>(),
+                                  .value = parts.at(2).to_number<std::uint64_t>()},
+                       .at = {parts.at(3).to_number<std::int64_t>()}});
+  }
+  return choices;
+}
+
 std::map<std::string, std::uint64_t> to_map(const json::value& value) {
   std::map<std::string, std::uint64_t> counts;
   for (const auto& [name, count] : value.as_object()) {
@@ -29,7 +49,9 @@ std::string to_json_line(const Outcome& outcome) {
                       {"digest", outcome.digest},         {"virtual_ns", outcome.virtual_ns},
                       {"wall_ns", outcome.wall_ns},       {"events", outcome.events},
                       {"reached", to_object(outcome.reached)},
-                      {"counts", to_object(outcome.counts)}};
+                      {"counts", to_object(outcome.counts)},
+                      {"choices", to_array(outcome.choices)},
+                      {"matched", outcome.matched}};
   json::object faults;
   for (const auto& [kind, count] : outcome.faults) {
     faults[kind] = json::array{count.injected, count.effective};
@@ -58,6 +80,8 @@ Result<Outcome> outcome_from_json(const std::string& line) {
   outcome.events = object.at("events").to_number<std::uint64_t>();
   outcome.reached = to_map(object.at("reached"));
   outcome.counts = to_map(object.at("counts"));
+  outcome.choices = to_choices(object.at("choices"));
+  outcome.matched = object.at("matched").to_number<std::uint64_t>();
   for (const auto& [kind, count] : object.at("faults").as_object()) {
     outcome.faults[std::string(kind)] = {
         .injected = count.as_array().at(0).to_number<std::uint64_t>(),

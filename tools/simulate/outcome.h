@@ -6,8 +6,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
+#include "sim/choices.h"
 
 namespace keelson::simulate {
 
@@ -35,6 +37,10 @@ struct Outcome {
   // By path; those that the scenario must reach are there with 0.
   std::map<std::string, std::uint64_t> reached = {};
   std::map<std::string, std::uint64_t> counts = {};
+  // What was drawn other than 0, if the job asked for it.
+  std::vector<sim::DrawnChoice> choices = {};
+  // Of a replayed run: how many of the fixed choices it asked for.
+  std::uint64_t matched = 0;
 };
 
 // Without an end of line.

@@ -11,6 +11,7 @@
 #include "tools/show/diagram.h"
 #include "tools/show/perfetto.h"
 #include "tools/show/recorder.h"
+#include "tools/simulate/command.h"
 #include "tools/simulate/worker.h"
 
 namespace keelson::simulate {
@@ -58,11 +59,6 @@ Result<std::unique_ptr<Source>> find_source(const ShowCommand& command) {
   return std::unique_ptr<Source>(new Source{scenario, repro->seed,
                                             sim::Choices(std::move(repro->choices)),
                                             "keelson-sim replay " + command.what});
-}
-
-int usage(const std::string& what) {
-  fmt::print(stderr, "keelson-sim: {}\n", what);
-  return 2;
 }
 
 }  // namespace

@@ -21,9 +21,9 @@ std::string seconds(std::int64_t ns) {
   return fmt::format("{}.{:03}", ns / 1'000'000'000, ns / 1'000'000 % 1000);
 }
 
-double seconds_number(std::int64_t ns) { return static_cast<double>(ns) / 1e9; }
-
 }  // namespace
+
+double seconds_number(std::int64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 void Summary::add(const Outcome& outcome) {
   ++seeds;

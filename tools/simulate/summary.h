@@ -40,6 +40,8 @@ struct Summary {
   std::uint64_t digest() const;
 };
 
+double seconds_number(std::int64_t ns);
+
 // The line to paste that repeats a run.
 std::string repeat_line(const Outcome& outcome);
 

@@ -7,13 +7,13 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "core/base/check.h"
 #include "core/runtime/fiber.h"
 #include "scenarios/catalogue.h"
 #include "sim/repro.h"
 #include "sim/tripwire/tripwire.h"
+#include "tools/simulate/job.h"
 
 namespace keelson::simulate {
 
@@ -23,6 +23,7 @@ namespace {
 struct RunInProgress {
   const scenarios::Scenario& scenario;
   std::uint64_t seed;
+  const sim::Choices& choices;
   const std::function<void(const Outcome&)>& on_check;
 };
 
@@ -34,7 +35,8 @@ void report_failed_check(void* context, std::string_view expression, const char*
       .oracle = "check",
       .message = fmt::format("{}:{}: CHECK failed: {}", file, line, expression),
       .fingerprint = fmt::format("check/{}: {}", file, expression),
-      .at_ns = 0};
+      .at_ns = run.choices.now().ns};
+  outcome.virtual_ns = outcome.failure->at_ns;
   run.on_check(outcome);
   // The run's fibers and objects are in an unknown state: nothing is unwound.
   std::_Exit(1);
@@ -61,16 +63,26 @@ Outcome to_outcome(const scenarios::Scenario& scenario, std::uint64_t seed,
   return outcome;
 }
 
-void print_line(const Outcome& outcome) {
-  std::cout << to_json_line(outcome) << "\n" << std::flush;
-}
+// Tells who gave the job how it went, with all that the job asks for.
+struct AnswerTo {
+  const Job& job;
+  const sim::Choices& choices;
+
+  void give(Outcome outcome) const {
+    if (!job.repro_path.empty()) write_repro(job.repro_path, outcome, choices);
+    if (job.wants_choices) outcome.choices = choices.history();
+    outcome.matched = choices.matched();
+    std::cout << to_json_line(outcome) << "\n" << std::flush;
+  }
+};
 
 }  // namespace
 
 Outcome run_seed(const scenarios::Scenario& scenario, std::uint64_t seed, sim::Choices& choices,
                  const scenarios::RunOptions& options,
                  const std::function<void(const Outcome&)>& on_check) {
-  RunInProgress in_progress{.scenario = scenario, .seed = seed, .on_check = on_check};
+  RunInProgress in_progress{
+      .scenario = scenario, .seed = seed, .choices = choices, .on_check = on_check};
   set_check_handler(report_failed_check, &in_progress);
   const auto start = std::chrono::steady_clock::now();
   scenarios::RunResult result;
@@ -88,20 +100,17 @@ Outcome run_seed(const scenarios::Scenario& scenario, std::uint64_t seed, sim::C
 
 int run_worker() {
   StackPool stacks;
-  const scenarios::RunOptions options{.stacks = &stacks, .listener = {}};
   for (std::string line; std::getline(std::cin, line);) {
-    std::istringstream words(line);
-    std::string name;
-    std::uint64_t seed = 0;
-    std::string repro_path;
-    words >> name >> seed >> repro_path;
-    const scenarios::Scenario* const scenario = scenarios::find_scenario(name);
+    const auto job = job_from_json(line);
+    CHECK(job.has_value());
+    const scenarios::Scenario* const scenario = scenarios::find_scenario(job->scenario);
     CHECK(scenario != nullptr);
-    sim::Choices choices(seed, repro_path.empty() ? sim::Choices::Recording::off
-                                                  : sim::Choices::Recording::on);
-    const Outcome outcome = run_seed(*scenario, seed, choices, options, print_line);
-    if (!repro_path.empty()) write_repro(repro_path, outcome, choices);
-    print_line(outcome);
+    sim::Choices choices = choices_of(*job);
+    AnswerTo answer{.job = *job, .choices = choices};
+    const scenarios::RunOptions options{
+        .stacks = &stacks, .listener = {}, .limits = job->limits};
+    answer.give(run_seed(*scenario, job->seed, choices, options,
+                         [&answer](const Outcome& outcome) { answer.give(outcome); }));
   }
   return 0;
 }

@@ -17,7 +17,7 @@ Outcome run_seed(const scenarios::Scenario& scenario, std::uint64_t seed, sim::C
                  const scenarios::RunOptions& options,
                  const std::function<void(const Outcome&)>& on_check);
 
-// Reads "SCENARIO SEED [REPRO_PATH]" lines and answers each with an outcome, until its input ends.
+// Reads jobs, a line each, and answers each with an outcome, until its input ends.
 int run_worker();
 
 // Writes the run's choices. REQUIRES: they were recorded, or are being replayed.

@@ -15,7 +15,8 @@ extern char** environ;
 
 namespace keelson::simulate {
 
-WorkerPool::WorkerPool(std::size_t size) : workers_(size) {
+WorkerPool::WorkerPool(std::size_t size, std::string program)
+    : program_(std::move(program)), workers_(size) {
   std::signal(SIGPIPE, SIG_IGN);  // A worker that died shows by the end of its output.
   for (Worker& worker : workers_) spawn(worker);
 }
@@ -37,7 +38,7 @@ void WorkerPool::spawn(Worker& worker) {
   char command[] = "worker";
   char* const arguments[] = {program, command, nullptr};
   // A new program image: address space layout is drawn anew for each worker.
-  CHECK(posix_spawn(&worker.pid, "/proc/self/exe", &actions, nullptr, arguments, environ) == 0);
+  CHECK(posix_spawn(&worker.pid, program_.c_str(), &actions, nullptr, arguments, environ) == 0);
   posix_spawn_file_actions_destroy(&actions);
   close(input[0]);
   close(output[1]);
@@ -59,10 +60,22 @@ void WorkerPool::begin(std::size_t index, Job job) {
   CHECK(!worker.busy);
   worker.job = std::move(job);
   worker.busy = true;
-  const std::string line =
-      fmt::format("{} {} {}\n", worker.job.scenario, worker.job.seed, worker.job.repro_path);
-  // A worker that cannot be written to has died, and wait() will find out.
-  (void)!write(worker.to, line.data(), line.size());
+  send(worker, to_json_line(worker.job) + "\n");
+}
+
+// A worker that cannot be written to has died, and wait() will find out.
+void WorkerPool::send(Worker& worker, const std::string& line) {
+  for (std::size_t sent = 0; sent < line.size();) {
+    const ssize_t count = write(worker.to, line.data() + sent, line.size() - sent);
+    if (count <= 0) return;
+    sent += static_cast<std::size_t>(count);
+  }
+}
+
+void WorkerPool::abandon(std::size_t index) {
+  Worker& worker = workers_.at(index);
+  end(worker);
+  spawn(worker);
 }
 
 bool WorkerPool::wait(int timeout_ms,

@@ -10,19 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "tools/simulate/job.h"
 #include "tools/simulate/outcome.h"
 
 namespace keelson::simulate {
 
-struct Job {
-  std::string scenario;
-  std::uint64_t seed = 0;
-  std::string repro_path;  // Not empty: write the run's .repro there.
-};
-
 class WorkerPool {
  public:
-  explicit WorkerPool(std::size_t size);
+  // `program` is the keelson-sim to run; by default this one.
+  explicit WorkerPool(std::size_t size, std::string program = "/proc/self/exe");
   // Ends the workers.
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
@@ -33,6 +29,9 @@ class WorkerPool {
 
   // REQUIRES: the worker is not busy.
   void begin(std::size_t worker, Job job);
+
+  // The worker stops what it is doing, of which nothing is heard.
+  void abandon(std::size_t worker);
 
   // Waits until a busy worker is done, or `timeout_ms` has passed: then false. A worker that died
   // is reported as a failure of oracle "process" and replaced.
@@ -48,10 +47,12 @@ class WorkerPool {
     std::string received;
   };
 
+  void send(Worker& worker, const std::string& line);
   void spawn(Worker& worker);
   void end(Worker& worker);
   void read_from(std::size_t index, const std::function<void(std::size_t, Outcome)>& done);
 
+  const std::string program_;
   std::vector<Worker> workers_;
 };
 

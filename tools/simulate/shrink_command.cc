@@ -1,0 +1,103 @@
+// `keelson-sim shrink`: a failure with as few choices as can be found.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "tools/simulate/command.h"
+#include "tools/simulate/run_source.h"
+#include "tools/simulate/summary.h"
+#include "tools/simulate/trials.h"
+
+namespace keelson::simulate {
+
+namespace {
+
+// As many choices as a person reads on a terminal.
+constexpr std::size_t kShown = 40;
+
+struct ShrinkOptions {
+  std::string what;
+  std::optional<std::uint64_t> seed = {};
+  std::string budget = "60s";
+  std::size_t workers = 2;
+  std::string out_file = {};
+  std::string program = "/proc/self/exe";
+};
+
+std::string default_out_file(const ShrinkOptions& options) {
+  if (options.seed) return fmt::format("{}-{}.shrunk.repro", options.what, *options.seed);
+  const std::string suffix = ".repro";
+  const bool ends_so = options.what.ends_with(suffix);
+  return options.what.substr(0, options.what.size() - (ends_so ? suffix.size() : 0)) +
+         ".shrunk.repro";
+}
+
+void print_choices(const std::vector<sim::DrawnChoice>& choices) {
+  if (choices.size() > kShown) return;
+  for (const auto& [stream, choice, at] : choices) {
+    fmt::print("  [{:>3}.{:06}s] {} {} {}\n", at.ns / 1'000'000'000, at.ns / 1'000 % 1'000'000,
+               stream, choice.nth, choice.value);
+  }
+}
+
+int shrink_run(const ShrinkOptions& options) {
+  const std::int64_t budget_ms = parse_time(options.budget);
+  if (budget_ms == 0) {
+    return usage("--budget: '" + options.budget + "' is not a time like 60s or 5m");
+  }
+  auto job = find_run(options.what, options.seed);
+  if (!job) return usage(job.error().message);
+  const auto start = std::chrono::steady_clock::now();
+  WorkerPool pool(options.workers, options.program);
+  const Outcome failing = run_one(pool, *job);
+  if (!failing.failure) return usage("this run holds: there is nothing to shrink");
+  if (failing.failure->oracle == "process") {
+    return usage("this run ended its process, and nobody knows its choices: " +
+                 failing.failure->message);
+  }
+  fmt::print("{} choices break '{}': {}\n", failing.choices.size(), failing.failure->oracle,
+             failing.failure->message);
+  std::fflush(stdout);
+
+  WorkerTrials trials(pool, failing, {.budget_ms = budget_ms});
+  const auto choices = sim::shrink(failing.choices, trials);
+  if (isatty(STDERR_FILENO) == 1) fmt::print(stderr, "\r\033[K");
+  trials.finish();
+
+  job->fixed = sim::by_stream(choices);
+  job->repro_path = options.out_file.empty() ? default_out_file(options) : options.out_file;
+  const Outcome shrunk = run_one(pool, *job);
+  if (!trials.fails_as_demanded(shrunk)) {
+    return usage("what was found does not fail again: this program is not deterministic");
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - start);
+  fmt::print("{} choices are left after {}.{:03} s and {} runs: {}\n", shrunk.choices.size(),
+             took.count() / 1000, took.count() % 1000, trials.runs(), shrunk.failure->message);
+  print_choices(shrunk.choices);
+  fmt::print("  repeat: build/bin/keelson-sim replay {}\n", job->repro_path);
+  return static_cast<int>(ExitCode::held);
+}
+
+}  // namespace
+
+void add_shrink(CLI::App& app, Command& chosen) {
+  const auto options = std::make_shared<ShrinkOptions>();
+  CLI::App* const command =
+      app.add_subcommand("shrink", "The same failure with as few choices as can be found");
+  command->add_option("run", options->what, "A .repro file, or a scenario with --seed")->required();
+  command->add_option("--seed", options->seed, "The seed of the scenario that fails");
+  command->add_option("--budget", options->budget, "The most time to take")->capture_default_str();
+  command->add_option("--jobs", options->workers, "Worker processes")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  command->add_option("--out", options->out_file, "Where the shrunk .repro file goes");
+  command->add_option("--program", options->program, "Another build of keelson-sim that is to run");
+  command->callback([&chosen, options] { chosen = [options] { return shrink_run(*options); }; });
+}
+
+}  // namespace keelson::simulate
