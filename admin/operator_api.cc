@@ -265,8 +265,9 @@ api::HttpResponse OperatorApi::backup(const api::HttpRequest& request, Deadline 
   return response;
 }
 
-// What was acknowledged before the call is in the backup: this node may be a follower that lags. And
-// no key is in two groups, or in none: between two equal versions of the shard map nothing moved.
+// What was acknowledged before the call is in the backup: this node may be a follower that lags.
+// And no key is in two groups, or in none: between two equal versions of the shard map nothing
+// moved.
 Result<std::unique_ptr<api::BodySource>> OperatorApi::open_backup(Deadline deadline) {
   while (true) {
     TRY(const std::uint64_t version, shards_at_rest(deadline));

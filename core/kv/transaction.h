@@ -11,8 +11,8 @@
 // that group has stamped. Every read is of that time: a group's leader first pushes its clock past
 // it, and lets what it had stamped before be applied, so nothing will be added to what is read. A
 // group that cannot be read at that time (core/kv/timestamps.h) moves the snapshot on to its own,
-// if all keys that were read before are the same then. Writes are kept here. What the transaction has read is at last turned into conditions: this
-// version of the key, this content of the range.
+// if all keys that were read before are the same then. Writes are kept here. What the transaction
+// has read is at last turned into conditions: this version of the key, this content of the range.
 //   One group: a batch with these conditions, one entry of its log, applied once (its token).
 //   Several: every group is prepared: the conditions are checked and everything read and written
 // is locked. From the last prepare to the decision all of it is locked at once and as it was read,

@@ -22,6 +22,7 @@ struct Line {
 
 bool is_of_nodes_and_clients(const sim::TraceEvent& event) {
   switch (event.kind) {
+    case sim::Kind::respond:  // Has the number of an event among all: net events say the same.
     case sim::Kind::note:
     case sim::Kind::clock:
     case sim::Kind::net_fault:
