@@ -119,15 +119,53 @@ class KeelsonSim(unittest.TestCase):
             self.assertEqual(summary["divergences"], [])
             self.assertEqual(summary["failures"], [])
             with open(junit, encoding="utf-8") as file:
-                self.assertEqual(file.read().count("<testcase"), 2)
+                self.assertEqual(file.read().count('<testcase classname="gate" name="'), 3)
 
-    def test_shards_split_the_seeds(self):
-        def digest(*arguments):
-            done = run("gate", "--seeds", "4", "--scenario", "pause", "--json", *arguments)
-            return json.loads(done.stdout)["digest"]
-        whole = digest()
-        self.assertEqual(whole, digest())
-        self.assertNotEqual(digest("--shard", "0/2"), digest("--shard", "1/2"))
+    def test_shards_split_the_seeds_and_together_are_the_whole(self):
+        def gate(folder, seeds, *arguments):
+            path = os.path.join(folder, "-".join(arguments).replace("/", "of") + ".json")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(run("gate", "--seeds", seeds, "--scenario", "pause", "--json", "--out", folder,
+                               *arguments).stdout)
+            return path
+
+        def digest(path):
+            with open(path, encoding="utf-8") as file:
+                return json.load(file)["digest"]
+        with tempfile.TemporaryDirectory() as folder:
+            whole = digest(gate(folder, "4", "--shard", "0/1"))
+            self.assertEqual(whole, digest(gate(folder, "4", "--shard", "0/1")))
+            shards = [gate(folder, "2", "--shard", f"{i}/2") for i in (0, 1)]
+            self.assertNotEqual(digest(shards[0]), digest(shards[1]))
+            self.assertEqual(json.loads(run("merge", *shards, "--json").stdout)["digest"], whole)
+
+    def test_stored_failures_must_hold_and_their_match_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            stored = os.path.join(folder, "stored")
+            os.mkdir(stored)
+            with open(os.path.join(stored, "holds.repro"), "w", encoding="utf-8") as file:
+                file.write("keelson-repro 1\nscenario: pause\n\nstorm/knobs 4 1\nno/such/stream 0 1\n")
+            arguments = ("gate", "--seeds", "2", "--scenario", "pause", "--regressions", stored, "--out", folder)
+            told = run(*arguments).stdout
+            self.assertIn("held; 50 % of its 2 choices were asked for", told)
+            with open(os.path.join(stored, "stale.repro"), "w", encoding="utf-8") as file:
+                file.write("keelson-repro 1\nscenario: pause\n\nno/such/stream 0 1\n")
+            self.assertIn("STALE", run(*arguments, expect=4).stdout)
+            with open(os.path.join(stored, "fails.repro"), "w", encoding="utf-8") as file:
+                file.write("keelson-repro 1\nscenario: canary\n\ncanary/network 0 1\n"
+                           "net/giver>left/delay 1 37450\n")
+            self.assertIn("BROKEN by 'token'", run(*arguments, expect=1).stdout)
+
+    def test_a_gate_remembers_what_scenarios_found(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shares = os.path.join(folder, "shares.json")
+            for _ in range(2):
+                run("gate", "--seeds", "2", "--scenario", "pause", "--shares", shares, "--out", folder)
+                with open(shares, encoding="utf-8") as file:
+                    self.assertIn("pause", json.load(file))
+            with open(shares, "w", encoding="utf-8") as file:
+                file.write("what is this")
+            run("gate", "--seeds", "2", "--scenario", "pause", "--shares", shares, expect=2)
 
     def test_the_canary_shrinks_to_a_handful_of_choices_that_fail_again(self):
         found = json.loads(run("run", "canary", "--seeds", "40", "--json", expect=1).stdout)
@@ -185,6 +223,8 @@ class KeelsonSim(unittest.TestCase):
                                 (("gate", "--time", "soon"), "soon"),
                                 (("gate", "--shard", "3/2"), "3/2"),
                                 (("gate", "--scenario", "no_such"), "no_such"),
+                                (("merge", "/does/not/exist"), "/does/not/exist"),
+                                (("merge", __file__), "gate --json"),
                                 ((), "subcommand")):
             done = run(*arguments, expect=2)
             self.assertIn(word, done.stdout + done.stderr)

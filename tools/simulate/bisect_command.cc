@@ -1,9 +1,5 @@
 // `keelson-sim bisect`: the first event at which two runs part, and the choices before it.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -12,12 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "core/base/check.h"
 #include "tools/simulate/command.h"
 #include "tools/simulate/recording.h"
+#include "tools/simulate/subprocess.h"
 #include "tools/simulate/summary.h"
-
-extern char** environ;
 
 namespace keelson::simulate {
 
@@ -29,38 +23,9 @@ constexpr std::size_t kChoicesShown = 12;
 struct BisectOptions {
   std::string a;
   std::string b = {};  // Empty: the same as a, by another program.
-  std::string program_a = "/proc/self/exe";
-  std::string program_b = "/proc/self/exe";
+  std::string program_a = kThisProgram;
+  std::string program_b = kThisProgram;
 };
-
-// What a program prints, or nothing if it fails.
-std::optional<std::string> output_of(const std::string& program, std::vector<std::string> words) {
-  int output[2];
-  CHECK(pipe2(output, O_CLOEXEC) == 0);
-  posix_spawn_file_actions_t actions;
-  CHECK(posix_spawn_file_actions_init(&actions) == 0);
-  CHECK(posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO) == 0);
-  words.insert(words.begin(), program);
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  pid_t pid = -1;
-  const int failed =
-      posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  close(output[1]);
-  std::string text;
-  if (failed == 0) {
-    std::vector<char> chunk(1 << 16);
-    for (ssize_t count; (count = read(output[0], chunk.data(), chunk.size())) > 0;) {
-      text.append(chunk.data(), static_cast<std::size_t>(count));
-    }
-  }
-  close(output[0]);
-  int status = 0;
-  if (failed != 0 || waitpid(pid, &status, 0) != pid || text.empty()) return std::nullopt;
-  return text;
-}
 
 // "FILE.repro" or "SCENARIO:SEED" as arguments of `events`.
 std::vector<std::string> arguments_for(const std::string& run) {

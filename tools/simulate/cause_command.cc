@@ -10,6 +10,7 @@
 #include "tools/simulate/command.h"
 #include "tools/simulate/inevitability.h"
 #include "tools/simulate/run_source.h"
+#include "tools/simulate/subprocess.h"
 #include "tools/simulate/summary.h"
 
 namespace keelson::simulate {
@@ -25,7 +26,7 @@ struct CauseOptions {
   std::string budget = "60s";
   std::uint64_t runs = 40;
   std::size_t workers = 2;
-  std::string program = "/proc/self/exe";
+  std::string program = kThisProgram;
   bool json = false;
 };
 

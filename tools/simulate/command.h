@@ -19,6 +19,8 @@ void add_shrink(CLI::App& app, Command& chosen);
 void add_cause(CLI::App& app, Command& chosen);
 void add_events(CLI::App& app, Command& chosen);
 void add_bisect(CLI::App& app, Command& chosen);
+void add_gate(CLI::App& app, Command& chosen);
+void add_merge(CLI::App& app, Command& chosen);
 
 // Prints what is wrong, and returns the exit code for it.
 int usage(const std::string& what);

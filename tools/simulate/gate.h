@@ -1,5 +1,7 @@
-// `keelson-sim gate`: what CI calls. Fresh seeds derived from a base, spread over the scenarios by
-// time, each run twice in two processes; the canary must be seen; the 3/N bound is printed.
+// `keelson-sim gate`: what CI calls. The canary must be seen and shrunk; stored failures must hold;
+// then fresh seeds derived from a base, spread over the scenarios by time and by what each has
+// lately found, each run twice in two processes. For each failure of a new sort there are files to
+// look at: the choices, the choices that are left after shrinking, and a page.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +18,9 @@ struct GateOptions {
   std::uint64_t shard = 0;    // This is shard I of N: it takes every Nth seed.
   std::uint64_t shards = 1;
   std::size_t workers = 2;
+  std::string regressions = "tests/regressions";  // The folder of stored failures.
+  std::string shares_file;    // Where it is kept what scenarios found; empty: each gets the same.
+  std::int64_t shrink_ms = 20'000;  // For each failure of a new sort; 0: none is shrunk.
   std::string junit_file;
   std::string out_directory = "out/gate";
   bool json = false;

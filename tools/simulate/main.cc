@@ -10,7 +10,6 @@
 #include "scenarios/catalogue.h"
 #include "tools/simulate/campaign.h"
 #include "tools/simulate/command.h"
-#include "tools/simulate/gate.h"
 #include "tools/simulate/run_source.h"
 #include "tools/simulate/show_command.h"
 #include "tools/simulate/worker.h"
@@ -127,40 +126,6 @@ int replay(const std::string& path, const std::string& trace_file) {
   return exit_status(summary.exit_code());
 }
 
-void add_gate_flags(CLI::App& gate, GateOptions& options, std::string& time, std::string& shard) {
-  gate.add_option("--time", time, "Run so long: 60s, 5m");
-  gate.add_option("--seeds", options.seeds, "Run so many seeds instead");
-  gate.add_option("--scenario", options.scenarios, "Only these; may be repeated");
-  gate.add_option("--base", options.base, "What fresh seeds derive from, say a commit id")
-      ->default_val("keelson");
-  gate.add_option("--shard", shard, "I/N: the Ith of N equal parts, from 0");
-  gate.add_option("--jobs", options.workers, "Worker processes, at least 2")
-      ->default_val(2)
-      ->check(CLI::Range(2, 64));
-  gate.add_option("--junit", options.junit_file, "Write JUnit XML here");
-  gate.add_option("--out", options.out_directory, "Where .repro files go")->capture_default_str();
-  gate.add_flag("--json", options.json, "Print one object");
-}
-
-int gate(GateOptions& options, const std::string& time, const std::string& shard) {
-  if (!time.empty() && (options.time_ms = parse_time(time)) == 0) {
-    return usage("--time: '" + time + "' is not a time like 60s or 5m");
-  }
-  if (options.time_ms == 0 && options.seeds == 0) options.time_ms = 60'000;
-  if (!shard.empty()) {
-    char slash = 0;
-    std::istringstream in(shard);
-    if (!(in >> options.shard >> slash >> options.shards) || slash != '/' ||
-        options.shard >= options.shards) {
-      return usage("--shard: '" + shard + "' is not I/N with I < N");
-    }
-  }
-  for (const std::string& name : options.scenarios) {
-    if (scenarios::find_scenario(name) == nullptr) return usage("no scenario '" + name + "'");
-  }
-  return run_gate(options);
-}
-
 }  // namespace
 }  // namespace keelson::simulate
 
@@ -188,12 +153,6 @@ int main(int argc, char** argv) {
   replay_app->add_option("file", repro_file)->required();
   replay_app->add_option("--trace", replay_trace, "Write the run's trace");
 
-  GateOptions gate_options;
-  std::string time;
-  std::string shard;
-  CLI::App* const gate_app = app.add_subcommand("gate", "What CI calls");
-  add_gate_flags(*gate_app, gate_options, time, shard);
-
   ShowCommand show_command;
   CLI::App* const show_app = app.add_subcommand("show", "Draw a run: a page to look at");
   show_app->add_option("what", show_command.what, "A .repro file, or a scenario")->required();
@@ -209,6 +168,8 @@ int main(int argc, char** argv) {
   add_cause(app, chosen);
   add_bisect(app, chosen);
   add_events(app, chosen);
+  add_gate(app, chosen);
+  add_merge(app, chosen);
   CLI::App* const worker_app = app.add_subcommand("worker", "")->group("");
 
   try {
@@ -221,6 +182,5 @@ int main(int argc, char** argv) {
   if (replay_app->parsed()) return replay(repro_file, replay_trace);
   if (show_app->parsed()) return show(show_command);
   if (worker_app->parsed()) return run_worker();
-  if (chosen) return chosen();
-  return gate(gate_options, time, shard);
+  return chosen();
 }

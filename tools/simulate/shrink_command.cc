@@ -1,6 +1,5 @@
 // `keelson-sim shrink`: a failure with as few choices as can be found.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -9,6 +8,7 @@
 
 #include "tools/simulate/command.h"
 #include "tools/simulate/run_source.h"
+#include "tools/simulate/subprocess.h"
 #include "tools/simulate/summary.h"
 #include "tools/simulate/trials.h"
 
@@ -25,7 +25,7 @@ struct ShrinkOptions {
   std::string budget = "60s";
   std::size_t workers = 2;
   std::string out_file = {};
-  std::string program = "/proc/self/exe";
+  std::string program = kThisProgram;
 };
 
 std::string default_out_file(const ShrinkOptions& options) {
@@ -53,33 +53,22 @@ int shrink_run(const ShrinkOptions& options) {
   if (!job) return usage(job.error().message);
   const auto start = std::chrono::steady_clock::now();
   WorkerPool pool(options.workers, options.program);
-  const Outcome failing = run_one(pool, *job);
-  if (!failing.failure) return usage("this run holds: there is nothing to shrink");
-  if (failing.failure->oracle == "process") {
-    return usage("this run ended its process, and nobody knows its choices: " +
-                 failing.failure->message);
-  }
-  fmt::print("{} choices break '{}': {}\n", failing.choices.size(), failing.failure->oracle,
-             failing.failure->message);
-  std::fflush(stdout);
-
-  WorkerTrials trials(pool, failing, {.budget_ms = budget_ms});
-  const auto choices = sim::shrink(failing.choices, trials);
-  if (isatty(STDERR_FILENO) == 1) fmt::print(stderr, "\r\033[K");
-  trials.finish();
-
-  job->fixed = sim::by_stream(choices);
-  job->repro_path = options.out_file.empty() ? default_out_file(options) : options.out_file;
-  const Outcome shrunk = run_one(pool, *job);
-  if (!trials.fails_as_demanded(shrunk)) {
-    return usage("what was found does not fail again: this program is not deterministic");
-  }
+  const std::string out_file =
+      options.out_file.empty() ? default_out_file(options) : options.out_file;
+  const auto shrunk =
+      shrink_job(pool, *job, {.budget_ms = budget_ms}, out_file, [](const Outcome& failing) {
+        fmt::print("{} choices break '{}': {}\n", failing.choices.size(),
+                   failing.failure->oracle, failing.failure->message);
+        std::fflush(stdout);
+      });
+  if (!shrunk) return usage(shrunk.error().message);
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - start);
-  fmt::print("{} choices are left after {}.{:03} s and {} runs: {}\n", shrunk.choices.size(),
-             took.count() / 1000, took.count() % 1000, trials.runs(), shrunk.failure->message);
-  print_choices(shrunk.choices);
-  fmt::print("  repeat: build/bin/keelson-sim replay {}\n", job->repro_path);
+  const Outcome& left = shrunk->outcome;
+  fmt::print("{} choices are left after {}.{:03} s and {} runs: {}\n", left.choices.size(),
+             took.count() / 1000, took.count() % 1000, shrunk->runs, left.failure->message);
+  print_choices(left.choices);
+  fmt::print("  repeat: build/bin/keelson-sim replay {}\n", out_file);
   return static_cast<int>(ExitCode::held);
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <pugixml.hpp>
 #include <sstream>
 
 #include "core/base/bytes.h"
@@ -108,6 +107,7 @@ std::string to_json(const Summary& summary) {
                                       {"virtual_seconds", seconds_number(summary.virtual_ns)},
                                       {"wall_seconds", seconds_number(summary.wall_ns)},
                                       {"events", summary.events},
+                                      {"digest_sum", summary.digest_sum},
                                       {"digest", fmt::format("{:016x}", summary.digest())},
                                       {"faults", std::move(faults)},
                                       {"reached", std::move(reached)},
@@ -140,26 +140,49 @@ std::string to_text(const Summary& summary) {
   return out.str();
 }
 
-std::string to_junit(const std::vector<Summary>& scenarios) {
-  pugi::xml_document document;
-  pugi::xml_node suite = document.append_child("testsuite");
-  suite.append_attribute("name") = "keelson-sim gate";
-  suite.append_attribute("tests") = static_cast<unsigned>(scenarios.size());
-  for (const Summary& summary : scenarios) {
-    pugi::xml_node test = suite.append_child("testcase");
-    test.append_attribute("classname") = "gate";
-    test.append_attribute("name") = summary.scenario.c_str();
-    test.append_attribute("time") = seconds(summary.wall_ns).c_str();
-    if (summary.exit_code() == ExitCode::held) continue;
-    pugi::xml_node failure = test.append_child("failure");
-    failure.append_attribute("message") =
-        summary.failures.empty() ? "not deterministic or vacuous"
-                                 : summary.failures.front().failure->message.c_str();
-    failure.text() = to_text(summary).c_str();
+Result<Summary> summary_from_json(const std::string& text) {
+  boost::system::error_code failed;
+  const json::value value = json::parse(text, failed);
+  const json::object* const object = value.if_object();
+  if (failed || object == nullptr || !object->contains("digest_sum")) {
+    return Error{ErrorCode::corrupt, "not a summary of keelson-sim"};
   }
-  std::ostringstream out;
-  document.save(out, "  ");
-  return out.str();
+  const auto number = [](const json::value& each) { return each.to_number<std::uint64_t>(); };
+  const auto nanoseconds = [](const json::value& each) {
+    return static_cast<std::int64_t>(each.to_number<double>() * 1e9 + 0.5);
+  };
+  Summary summary;
+  summary.scenario = std::string(object->at("scenario").as_string());
+  summary.seeds = number(object->at("seeds"));
+  summary.failure_count = number(object->at("failure_count"));
+  for (const json::value& each : object->at("failures").as_array()) {
+    Outcome outcome{.scenario = std::string(each.at("scenario").as_string()),
+                    .seed = number(each.at("seed"))};
+    outcome.failure = Outcome::Failure{
+        .oracle = std::string(each.at("oracle").as_string()),
+        .message = std::string(each.at("message").as_string()),
+        .fingerprint = std::string(each.at("fingerprint").as_string()),
+        .at_ns = nanoseconds(each.at("at_seconds"))};
+    summary.failures.push_back(std::move(outcome));
+  }
+  for (const json::value& each : object->at("divergences").as_array()) {
+    summary.divergences.emplace_back(each.as_string());
+  }
+  summary.virtual_ns = nanoseconds(object->at("virtual_seconds"));
+  summary.wall_ns = nanoseconds(object->at("wall_seconds"));
+  summary.events = number(object->at("events"));
+  summary.digest_sum = number(object->at("digest_sum"));
+  for (const auto& [kind, count] : object->at("faults").as_object()) {
+    summary.faults[kind] = {.injected = number(count.at("injected")),
+                            .effective = number(count.at("effective"))};
+  }
+  for (const auto& [name, count] : object->at("reached").as_object()) {
+    summary.reached[name] = number(count);
+  }
+  for (const auto& [name, count] : object->at("counts").as_object()) {
+    summary.counts[name] = number(count);
+  }
+  return summary;
 }
 
 }  // namespace keelson::simulate

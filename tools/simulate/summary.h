@@ -49,7 +49,7 @@ std::string repeat_line(const Outcome& outcome);
 std::string to_json(const Summary& summary);
 // For people: verdict, failures with their repeat lines, faults, paths.
 std::string to_text(const Summary& summary);
-// JUnit XML, a test case for each scenario.
-std::string to_junit(const std::vector<Summary>& scenarios);
+// Reads what to_json says of one scenario, but for what was vacuous. Errors: corrupt.
+Result<Summary> summary_from_json(const std::string& text);
 
 }  // namespace keelson::simulate

@@ -59,6 +59,7 @@ std::optional<sim::Trials::Found> WorkerTrials::first_failing(const Candidates& 
 }
 
 void WorkerTrials::finish() {
+  if (is_shown()) fmt::print(stderr, "\r\033[K");
   for (std::size_t worker = 0; worker < pool_.size(); ++worker) {
     if (pool_.is_busy(worker)) pool_.abandon(worker);
   }
@@ -90,13 +91,40 @@ void WorkerTrials::wait(Judged& judged) {
   }
 }
 
+bool WorkerTrials::is_shown() const { return options_.progress && isatty(STDERR_FILENO) == 1; }
+
 void WorkerTrials::show_progress() {
-  if (!options_.progress || isatty(STDERR_FILENO) != 1) return;
+  if (!is_shown()) return;
   if (since_ms(last_shown_) < 200) return;
   last_shown_ = WallClock::now();
   const auto left = std::max<std::int64_t>(0, options_.budget_ms - since_ms(start_)) / 1000;
   fmt::print(stderr, "\r\033[K{} choices, {} runs, at most {} s left", choices_left_, runs_,
              left);
+}
+
+Result<Shrunk> shrink_job(WorkerPool& pool, Job job, const TrialOptions& options,
+                          const std::string& out_file,
+                          const std::function<void(const Outcome&)>& on_failing) {
+  job.wants_choices = true;
+  const Outcome failing = run_one(pool, job);
+  if (!failing.failure) {
+    return Error{ErrorCode::invalid_argument, "this run holds: there is nothing to shrink"};
+  }
+  if (failing.failure->oracle == "process") {
+    return Error{ErrorCode::invalid_argument,
+                 "this run ended its process, and nobody knows its choices: " +
+                     failing.failure->message};
+  }
+  if (on_failing) on_failing(failing);
+  WorkerTrials trials(pool, failing, options);
+  job.fixed = sim::by_stream(sim::shrink(failing.choices, trials));
+  trials.finish();
+  job.repro_path = out_file;
+  Shrunk shrunk{.failing = failing, .outcome = run_one(pool, job), .runs = trials.runs()};
+  if (!trials.fails_as_demanded(shrunk.outcome)) {
+    return Error{ErrorCode::corrupt, "what was found does not fail again: not deterministic"};
+  }
+  return shrunk;
 }
 
 }  // namespace keelson::simulate

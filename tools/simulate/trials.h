@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "sim/shrink.h"
@@ -43,6 +45,7 @@ class WorkerTrials : public sim::Trials {
 
   void begin(std::size_t worker, std::size_t number, sim::ChoicesByStream choices);
   void wait(Judged& judged);
+  bool is_shown() const;
   void show_progress();
 
   WorkerPool& pool_;
@@ -56,5 +59,19 @@ class WorkerTrials : public sim::Trials {
   std::size_t choices_left_;
   std::chrono::steady_clock::time_point last_shown_;
 };
+
+// What came of shrinking a run.
+struct Shrunk {
+  Outcome failing;          // As it was,
+  Outcome outcome;          // and with the choices that are left; it fails in the same way.
+  std::uint64_t runs = 0;
+};
+
+// Shrinks the run, and writes what is left to `out_file`. `on_failing` is told how the run fails
+// before that begins. Errors: invalid_argument: it holds, or its choices cannot be known; corrupt:
+// what was found does not fail again. REQUIRES: no worker is busy.
+Result<Shrunk> shrink_job(WorkerPool& pool, Job job, const TrialOptions& options,
+                          const std::string& out_file,
+                          const std::function<void(const Outcome&)>& on_failing = {});
 
 }  // namespace keelson::simulate

@@ -1,0 +1,95 @@
+#include "tools/simulate/gate_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace keelson::simulate {
+namespace {
+
+using ::testing::HasSubstr;
+
+Outcome outcome(std::uint64_t seed, bool fails) {
+  Outcome made{.scenario = "pause", .seed = seed};
+  made.digest = seed * 77;
+  made.virtual_ns = 1'500'000'000;
+  made.faults["net.cut"] = {.injected = 30, .effective = seed};
+  made.reached["raft: a path"] = seed;
+  if (fails) {
+    made.failure = Outcome::Failure{
+        .oracle = "lease", .message = "two hold it", .fingerprint = "lease/two", .at_ns = 7};
+  }
+  return made;
+}
+
+GateReport report_of(const std::vector<Outcome>& outcomes) {
+  GateReport report;
+  report.canary = "was seen";
+  report.scenarios.emplace_back();
+  report.scenarios.back().scenario = "pause";
+  for (const Outcome& each : outcomes) report.scenarios.back().add(each);
+  return report;
+}
+
+Regression regression(std::uint64_t matched, bool fails) {
+  Regression made{.file = "P01.repro", .scenario = "pause", .listed = 10, .matched = matched};
+  if (fails) made.failure = outcome(1, true).failure;
+  return made;
+}
+
+TEST(GateReportTest, ShardsTogetherAreTheWhole) {
+  const GateReport whole =
+      report_of({outcome(1, false), outcome(2, true), outcome(3, false), outcome(4, false)});
+  GateReport merged;
+  for (const GateReport& shard : {report_of({outcome(1, false), outcome(3, false)}),
+                                  report_of({outcome(4, false), outcome(2, true)})}) {
+    const auto read = gate_report_from_json(to_json(shard));
+    ASSERT_TRUE(read.has_value());
+    merge_into(merged, *read);
+  }
+  EXPECT_EQ(to_json(merged), to_json(whole));
+  EXPECT_EQ(to_text(merged), to_text(whole));
+  EXPECT_EQ(exit_code(merged), ExitCode::broken);
+}
+
+TEST(GateReportTest, AFaultWithoutEffectIsForTheWholeToJudge) {
+  GateReport report = report_of({outcome(0, false)});
+  report.is_shard = true;
+  EXPECT_EQ(exit_code(report), ExitCode::held);
+  report.is_shard = false;
+  EXPECT_EQ(exit_code(report), ExitCode::vacuous);
+}
+
+TEST(GateReportTest, ABlindGateIsVacuous) {
+  GateReport report = report_of({outcome(1, false)});
+  EXPECT_EQ(exit_code(report), ExitCode::held);
+  report.canary.clear();
+  EXPECT_EQ(exit_code(report), ExitCode::vacuous);
+}
+
+TEST(GateReportTest, AStoredFailureThatFailsAgainBreaksTheGate) {
+  GateReport report = report_of({outcome(1, false)});
+  report.regressions = {regression(9, false)};
+  EXPECT_EQ(exit_code(report), ExitCode::held);
+  EXPECT_THAT(to_text(report), HasSubstr("90 % of its 10 choices were asked for"));
+  report.regressions = {regression(9, true)};
+  EXPECT_EQ(exit_code(report), ExitCode::broken);
+  EXPECT_THAT(to_junit(report), HasSubstr("BROKEN by 'lease'"));
+}
+
+TEST(GateReportTest, AStoredFailureWhoseChoicesNoLongerMatchIsNotPassedInSilence) {
+  GateReport report = report_of({outcome(1, false)});
+  report.regressions = {regression(4, false)};
+  EXPECT_EQ(exit_code(report), ExitCode::vacuous);
+  EXPECT_THAT(to_text(report), HasSubstr("STALE"));
+  EXPECT_THAT(to_text(report), HasSubstr("asked for 4 of its 10 choices"));
+  EXPECT_THAT(to_junit(report), HasSubstr("STALE"));
+}
+
+TEST(GateReportTest, WhatIsNoReportIsRefused) {
+  EXPECT_FALSE(gate_report_from_json("").has_value());
+  EXPECT_FALSE(gate_report_from_json("[1]").has_value());
+  EXPECT_FALSE(gate_report_from_json("{\"scenario\": \"pause\"}").has_value());
+}
+
+}  // namespace
+}  // namespace keelson::simulate
