@@ -154,7 +154,9 @@ class KeelsonSim(unittest.TestCase):
             with open(os.path.join(stored, "fails.repro"), "w", encoding="utf-8") as file:
                 file.write("keelson-repro 1\nscenario: canary\n\ncanary/network 0 1\n"
                            "net/giver>left/delay 1 37450\n")
-            self.assertIn("BROKEN by 'token'", run(*arguments, expect=1).stdout)
+            done = run(*arguments)
+            self.assertIn(done.returncode, (1, 4))  # Two seeds may draw a fault in vain.
+            self.assertIn("BROKEN by 'token'", done.stdout)
 
     def test_a_gate_remembers_what_scenarios_found(self):
         with tempfile.TemporaryDirectory() as folder:
