@@ -11,6 +11,7 @@ namespace keelson::simulate {
 inline constexpr const char* kThisProgram = "/proc/self/exe";
 
 // What the program prints, or nothing if it cannot be run or prints nothing.
-std::optional<std::string> output_of(const std::string& program, std::vector<std::string> arguments);
+std::optional<std::string> output_of(const std::string& program,
+                                     std::vector<std::string> arguments);
 
 }  // namespace keelson::simulate
