@@ -112,6 +112,21 @@ TEST(LinearizabilityTest, AgreesWithEveryOrderOfTinyHistoriesOfQueues) {
   if (!properties::is_reproducing()) expect_variety(tally, 900);
 }
 
+TEST(LinearizabilityTest, ASpentBudgetIsNeverAYes) {
+  History bad;
+  for (const char* value : {"old", "new", "old"}) {
+    Operation operation;
+    operation.kind = bad.operations.size() == 2 ? Kind::read : Kind::write;
+    operation.outcome = Outcome::ok;
+    operation.value = value;
+    bad.events.push_back({bad.operations.size(), false});
+    bad.events.push_back({bad.operations.size(), true});
+    bad.operations.push_back(std::move(operation));
+  }
+  EXPECT_EQ(check(bad, ModelKind::objects).verdict, Verdict::not_linearizable);
+  EXPECT_EQ(check(bad, ModelKind::objects, 0).verdict, Verdict::undecided);
+}
+
 // Longer than every order could be tried: those that are correct by construction are found to be
 // so, with a witness, whatever the concurrency and the number of unknown outcomes.
 void check_long_correct_one(ModelKind model) {

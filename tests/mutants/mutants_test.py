@@ -14,6 +14,17 @@ CMAKE = """cmake_minimum_required(VERSION 3.25)
 project(small LANGUAGES CXX)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 add_executable(keelson-sim sim.cc)
+add_executable(small_test test.cc)
+"""
+
+# Prints like a test program of GoogleTest that fails once last_word() is not 0.
+TEST = r"""#include <cstdio>
+#include "rule.h"
+int main() {
+  if (last_word() == 0) return 0;
+  std::printf("[  FAILED  ] RuleTest.LastWord (0 ms)\n");
+  return 1;
+}
 """
 
 # Runs seeds 1, 2, ... like keelson-sim run; breaks where broken() says so.
@@ -74,6 +85,12 @@ PATCHES = {
     "B1": (patch("B1", HOLDS, "  return seed >= no_such_name;"), "does not build"),
     "A1": (patch("A1", HOLDS, "  return true;").replace("seed == 50", "seed == 49"), "does not apply"),
     "X1": (patch("X1", ENDS, "  return 9;"), "failed to run"),
+    "T1": (patch("T1", ENDS, "  return 1;", oracle="RuleTest.LastWord").replace("scenario: storm", "test: small_test"),
+           "killed"),
+    "T2": (patch("T2", HOLDS, "  return true;", oracle="RuleTest.LastWord").replace("scenario: storm", "test: small_test"),
+           "survived"),
+    "T3": (patch("T3", ENDS, "  return 1;", oracle="RuleTest.Other").replace("scenario: storm", "test: small_test"),
+           "unexpected oracle"),
 }
 
 
@@ -84,7 +101,7 @@ class Mutants(unittest.TestCase):
         cls.addClassCleanup(cls.folder.cleanup)
         root = cls.folder.name
         os.makedirs(os.path.join(root, "tests", "mutants"))
-        files = {"CMakeLists.txt": CMAKE, "sim.cc": SIM, "rule.h": RULE, ".gitignore": "/build/\n",
+        files = {"CMakeLists.txt": CMAKE, "sim.cc": SIM, "test.cc": TEST, "rule.h": RULE, ".gitignore": "/build/\n",
                  "tests/mutants/README.md": "before\n<!-- mutants: begin -->\nold\n<!-- mutants: end -->\nafter\n"}
         files.update({f"tests/mutants/{i}.patch": text for i, (text, _) in PATCHES.items()})
         for path, text in files.items():
@@ -113,7 +130,7 @@ class Mutants(unittest.TestCase):
 
     def test_one_failure_fails_the_whole(self):
         self.assertEqual(self.all.returncode, 1)
-        self.assertIn("5 of 13 killed", self.all.stdout)
+        self.assertIn("6 of 16 killed", self.all.stdout)
 
     def test_the_table_stands_between_its_marks_and_nothing_else_is_touched(self):
         with open(os.path.join(self.folder.name, "tests", "mutants", "README.md"), encoding="utf-8") as file:
@@ -137,7 +154,7 @@ class Mutants(unittest.TestCase):
         result = self.run_mutants("--check")
         self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
         self.assertIn("A1 does not apply", result.stdout)
-        self.assertIn("12 of 13 patches apply", result.stdout)
+        self.assertIn("15 of 16 patches apply", result.stdout)
 
     def test_unknown_mutants_and_no_mutants_are_bad_usage(self):
         self.assertEqual(self.run_mutants("NONE").returncode, 2)
