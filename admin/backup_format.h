@@ -14,7 +14,9 @@
 //
 // What is guaranteed: each group is as some prefix of its log has left it, which holds everything
 // that was acknowledged before the backup was asked for; all groups are as one node had them at one
-// moment. What was acknowledged meanwhile may be in it or not, for each group by itself.
+// moment, at which no shard was moving, so that every key is in the one group that the shard map
+// says. What was acknowledged meanwhile may be in it or not, for each group by itself: of a
+// transaction over several groups that is committed just then, perhaps a part.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """An operator's day with keelsonctl, under load: nodes come and go, leaders are handed over and
-killed, a node is drained, a backup is taken and another cluster made of it.
+killed, a shard is moved, a node is drained, a backup is taken and another cluster made of it.
 
     operator_test.py KEELSON [unittest's arguments]        (keelsonctl lies beside it)
 """
@@ -108,7 +108,31 @@ class Operator(RealTest):
             leaders = {g["leader_id"] for g in json.loads(self.ctl(self.all[0], "--json", "members"))}
             self.assertEqual(leaders, {target})
 
-    def test_3_three_nodes_grow_to_five_and_shrink_to_another_three(self):
+    def shards(self, asked):
+        return json.loads(self.ctl(asked, "--json", "shards"))["shards"]
+
+    def test_3_a_shard_is_split_and_moved_under_load(self):
+        n1, n2, n3 = self.all[:3]
+        before = [shard["from"] for shard in self.shards(n1)]
+        with self.load("shards") as load:
+            wait_until("objects", lambda: load.count("acknowledged") >= 40, 30)
+            self.ctl(n1, "split", f"s3://{BUCKET}/shards2/")  # Between two of the writers.
+            new = next(shard for shard in self.shards(n2) if shard["from"] not in before)
+            target = next(group for group in GROUPS if group != new["group"])
+            self.ctl(n2, "move", new["from"], target, "--wait")
+            moved = load.count("acknowledged")
+            wait_until("more objects", lambda: load.count("acknowledged") >= moved + 40, 30)
+        self.assertEqual([s["group"] for s in self.shards(n3) if s["from"] == new["from"]],
+                         [target])
+        self.expect_nothing_lost(self.all[:3])
+        print(self.ctl(n3, "shards"), flush=True)
+        self.ctl(n3, "split", "a/b", expect=2)
+        self.assertIn("no shard begins there", self.ctl(n3, "move", "%01", "g0", expect=1))
+        self.assertIn("there is no g9", self.ctl(n3, "move", new["from"], "g9", expect=1))
+        self.assertIn("look at `keelsonctl shards`",
+                      self.ctl(n3, "split", "%02", "--expect", "99", expect=1))
+
+    def test_4_three_nodes_grow_to_five_and_shrink_to_another_three(self):
         with self.load("grow") as load, Prober(self.all) as prober:
             for node in self.all[3:]:
                 self.cluster.nodes.append(node)
@@ -137,7 +161,7 @@ class Operator(RealTest):
               f"{load.longest_gap():.2f} s; {len(leaders)} terms with a known leader", flush=True)
         self.assertGreater(load.count("acknowledged"), 20)
 
-    def test_4_a_drained_leader_costs_no_election_timeout(self):
+    def test_5_a_drained_leader_costs_no_election_timeout(self):
         leader = self.cluster.wait_settled()
         with self.load("drain") as load:
             time.sleep(1.0)
@@ -155,7 +179,7 @@ class Operator(RealTest):
         self.cluster.start_node(leader)
         self.cluster.wait_settled(60)
 
-    def test_5_another_cluster_is_made_of_a_backup(self):
+    def test_6_another_cluster_is_made_of_a_backup(self):
         whole = os.path.join(self.children.folder, "whole.backup")
         taken = json.loads(self.ctl(self.all[3], "--json", "backup", "--out", whole))
         self.assertEqual(json.loads(self.ctl(self.all[3], "--json", "verify", whole))["groups"],

@@ -16,12 +16,14 @@ class BackupTest : public testing::Test {
  protected:
   BackupTest() : nodes_(3, 2) {}
 
+  // All over the shards of a new cluster.
+  static Bytes key_of(int i) { return kv::spread(std::to_string(i)) + "key"; }
+
   void write(std::size_t number, int from, int to) {
     for (int i = from; i < to; ++i) {
       const auto done = nodes_.on(number, [&](Node& node) {
         kv::Batch batch;
-        const Bytes key = kv::spread(std::to_string(i)) + "key";
-        batch.mutations = {{.key = key, .value = Bytes(500, 'x')}};
+        batch.mutations = {{.key = key_of(i), .value = Bytes(500, 'x')}};
         return node.coordinator().execute(
             std::move(batch),
             Deadline::in(nodes_.cluster().machine(number).clock(), 5s));
@@ -77,7 +79,62 @@ class BackupTest : public testing::Test {
     return *std::move(result);
   }
 
+  // Restores the file and starts the one node that is made of it; ready when this returns.
+  Node& begin_anew(sim::Machine& machine, BytesView file) {
+    const auto restored = restore(machine, file, "another");
+    CHECK(restored.has_value());
+    NodeConfig config = scenarios::scenario_config(1, 2);
+    config.cluster_id = "another";
+    config.node_id = NodeId(9);
+    config.bootstrap = false;
+    config.peers = {{NodeId(9), "n9:7000"}};
+    config.raft_listen = "n9:7000";
+    config.s3_listen = "n9:9000";
+    config.dynamodb_listen = "n9:9001";
+    config.sqs_listen = "n9:9002";
+    config.admin_listen = "n9:8080";
+    machine.start([this, config](Env& env) {
+      (void)run_node(env, config, {.on_started = [this](Node& node) { started_ = &node; }});
+    });
+    CHECK(nodes_.world().run_until(
+        [&] {
+          return started_ != nullptr &&
+                 started_->raft().core(GroupId(0)).role() == raft::Role::leader &&
+                 started_->raft().core(GroupId(1)).role() == raft::Role::leader;
+        },
+        nodes_.world().now() + 10s));
+    return *started_;
+  }
+
+  // How many of these the node has, by reads of its own.
+  int count(sim::Machine& machine, Node& node, int from, int to) {
+    std::optional<int> found;
+    machine.spawn("count", [&](Env& env) {
+      int some = 0;
+      for (int i = from; i < to; ++i) {
+        const auto values =
+            node.coordinator().get({key_of(i)}, Deadline::in(env.clock, 5s));
+        if (values && (*values)[0] && (*values)[0]->value == Bytes(500, 'x')) ++some;
+      }
+      found = some;
+    });
+    CHECK(nodes_.world().run_until([&] { return found.has_value(); },
+                                   nodes_.world().now() + 60s));
+    return *found;
+  }
+
+  const kv::ShardMap& map(std::size_t number) {
+    return nodes_.cluster().node(number)->coordinator().shards();
+  }
+  Result<void> change(const kv::ShardChange& change) {
+    return nodes_.on(1, [&](Node& node) {
+      return node.coordinator().change_shards(
+          change, map(1).version(), Deadline::in(nodes_.cluster().machine(1).clock(), 5s));
+    });
+  }
+
   WorldOfNodes nodes_;
+  Node* started_ = nullptr;
 };
 
 TEST_F(BackupTest, ANewClusterBeginsWithTheContentOfTheOldOne) {
@@ -94,36 +151,55 @@ TEST_F(BackupTest, ANewClusterBeginsWithTheContentOfTheOldOne) {
   EXPECT_NE(summary_of(take(2)).groups[0].content_digest, summary.groups[0].content_digest);
 
   sim::Machine& machine = nodes_.world().add_machine("n9");
-  const auto restored = restore(machine, file, "another");
-  ASSERT_TRUE(restored.has_value()) << restored.error().message;
-
-  NodeConfig config = scenarios::scenario_config(1, 2);
-  config.cluster_id = "another";
-  config.node_id = NodeId(9);
-  config.bootstrap = false;
-  config.peers = {{NodeId(9), "n9:7000"}};
-  config.raft_listen = "n9:7000";
-  config.s3_listen = "n9:9000";
-  config.dynamodb_listen = "n9:9001";
-  config.sqs_listen = "n9:9002";
-  config.admin_listen = "n9:8080";
-  Node* started = nullptr;
-  machine.start([&](Env& env) {
-    (void)run_node(env, config, {.on_started = [&](Node& node) { started = &node; }});
-  });
-  ASSERT_TRUE(nodes_.world().run_until(
-      [&] {
-        return started != nullptr &&
-               started->raft().core(GroupId(0)).role() == raft::Role::leader &&
-               started->raft().core(GroupId(1)).role() == raft::Role::leader;
-      },
-      nodes_.world().now() + 10s));
+  begin_anew(machine, file);
   const admin::backup::Summary again = summary_of(take(machine, "n9:8080"));
   ASSERT_EQ(again.groups.size(), 2u);
   for (std::size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(again.groups[i].content_digest, summary.groups[i].content_digest);
     EXPECT_GE(again.groups[i].group.index, summary.groups[i].group.index);
   }
+}
+
+TEST_F(BackupTest, ABackupOfANodeThatLagsHasWhatWasAcknowledgedBefore) {
+  const std::size_t leader = nodes_.elect(GroupId(0));
+  nodes_.elect(GroupId(1));
+  std::size_t lags = 1;
+  while (lags == leader || lags == nodes_.leader(GroupId(1))) ++lags;
+  nodes_.world().network().isolate(nodes_.cluster().machine(lags));
+  write(leader, 0, 40);
+  nodes_.world().network().heal_all();
+  for (std::uint64_t group = 0; group < 2; ++group) {
+    ASSERT_LT(nodes_.cluster().node(lags)->raft().last_applied(GroupId(group)),
+              nodes_.cluster().node(leader)->raft().last_applied(GroupId(group)));
+  }
+  const Bytes file = take(lags);
+  write(leader, 40, 41);
+  sim::Machine& machine = nodes_.world().add_machine("n9");
+  EXPECT_EQ(count(machine, begin_anew(machine, file), 0, 41), 40);
+}
+
+TEST_F(BackupTest, ABackupThatIsAskedForDuringAMoveHasEveryKeyInItsNewGroup) {
+  nodes_.elect(GroupId(0));
+  nodes_.elect(GroupId(1));
+  write(1, 0, 60);
+  ASSERT_TRUE(nodes_.world().run_until([&] { return map(1).version() == 1; },
+                                       nodes_.world().now() + 10s));
+  const Bytes middle = kv::nth_spread(kv::kSpreads / 4);
+  ASSERT_TRUE(change(kv::SplitShard{middle}));
+  ASSERT_TRUE(nodes_.world().run_until([&] { return map(1).version() == 2; },
+                                       nodes_.world().now() + 10s));
+  ASSERT_TRUE(change(kv::MoveShard{middle, GroupId(1)}));
+  ASSERT_TRUE(nodes_.world().run_until([&] { return map(3).move().has_value(); },
+                                       nodes_.world().now() + 1s));
+  const Bytes file = take(3);
+  EXPECT_FALSE(map(3).move().has_value());
+  EXPECT_EQ(map(3).version(), 5u);
+
+  sim::Machine& machine = nodes_.world().add_machine("n9");
+  Node& node = begin_anew(machine, file);
+  EXPECT_EQ(node.coordinator().shards(), map(3));
+  EXPECT_EQ(node.coordinator().group_of(middle), GroupId(1));
+  EXPECT_EQ(count(machine, node, 0, 60), 60);
 }
 
 TEST_F(BackupTest, ADamagedFileMakesNoNode) {
