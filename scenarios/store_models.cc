@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "checker/check_history.h"
+#include "scenarios/checker/check_history.h"
 #include "core/base/check.h"
 
 namespace keelson::scenarios {

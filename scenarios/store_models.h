@@ -1,10 +1,10 @@
-// The check of a history of S3 objects: each is a value or none (checker/object_model.h).
+// The check of a history of S3 objects: each is a value or none (scenarios/checker/object_model.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "checker/linearizability.h"
+#include "scenarios/checker/linearizability.h"
 #include "scenarios/history.h"
 
 namespace keelson::scenarios {

@@ -19,12 +19,12 @@ Breach = namedtuple("Breach", "path line rule message")
 
 TOP_LEVEL = {
     "CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE",
-    "core", "sim", "net", "admin", "checker", "scenarios", "bench", "tests", "tools",
+    "core", "sim", "net", "admin", "scenarios", "bench", "tests", "tools",
 }
-CODE_FOLDERS = ["core", "admin", "sim", "net", "checker", "scenarios", "bench", "tests", "tools"]
-DETERMINISTIC = ["core", "admin", "sim", "checker", "scenarios"]
+CODE_FOLDERS = ["core", "admin", "sim", "net", "scenarios", "bench", "tests", "tools"]
+DETERMINISTIC = ["core", "admin", "sim", "scenarios"]
 HERMETIC = ["core", "admin"]
-PRODUCT = ["core", "admin", "sim", "net", "checker", "scenarios"]
+PRODUCT = ["core", "admin", "sim", "net", "scenarios"]
 
 BASE = ["core/base"]
 RUNTIME = BASE + ["core/runtime"]
@@ -41,8 +41,8 @@ MAY_INCLUDE = {
     "admin": CORE,
     "sim": RUNTIME,
     "net": RUNTIME,
-    "checker": BASE,
-    "scenarios": CORE + ["sim", "admin", "checker"],
+    "scenarios/checker": BASE,
+    "scenarios": CORE + ["sim", "admin", "scenarios/checker"],
 }
 MAY_INCLUDE_ANYTHING = ["bench", "tests", "tools"]
 

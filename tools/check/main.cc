@@ -11,10 +11,10 @@
 #include <sstream>
 #include <string>
 
-#include "checker/check_history.h"
-#include "checker/history_reader.h"
-#include "checker/report.h"
-#include "checker/smallest.h"
+#include "scenarios/checker/check_history.h"
+#include "scenarios/checker/history_reader.h"
+#include "scenarios/checker/report.h"
+#include "scenarios/checker/smallest.h"
 
 namespace keelson::checker {
 namespace {

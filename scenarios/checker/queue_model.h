@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
-#include "checker/history.h"
-#include "checker/model.h"
+#include "scenarios/checker/history.h"
+#include "scenarios/checker/model.h"
 
 namespace keelson::checker {
 

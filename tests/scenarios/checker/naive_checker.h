@@ -2,7 +2,7 @@
 // and shares no code with what it judges.
 #pragma once
 
-#include "checker/history.h"
+#include "scenarios/checker/history.h"
 
 namespace keelson::checker {
 

@@ -1,5 +1,6 @@
-// Tested by tests/checker/linearizability_test.cc against every permutation of small histories.
-#include "checker/linearizability.h"
+// Tested by tests/scenarios/checker/linearizability_test.cc against every permutation of small
+// histories.
+#include "scenarios/checker/linearizability.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +11,7 @@
 #include <set>
 #include <utility>
 
-#include "checker/slot_set.h"
+#include "scenarios/checker/slot_set.h"
 #include "core/base/check.h"
 
 namespace keelson::checker {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "checker/history.h"
+#include "scenarios/checker/history.h"
 
 namespace keelson::checker {
 

@@ -1,13 +1,13 @@
-#include "checker/linearizability.h"
+#include "scenarios/checker/linearizability.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include <algorithm>
 
-#include "checker/check_history.h"
-#include "tests/checker/generated_histories.h"
-#include "tests/checker/naive_checker.h"
+#include "scenarios/checker/check_history.h"
+#include "tests/scenarios/checker/generated_histories.h"
+#include "tests/scenarios/checker/naive_checker.h"
 #include "tests/properties/promise.h"
 
 namespace keelson::checker {

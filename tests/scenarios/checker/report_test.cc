@@ -1,8 +1,8 @@
-#include "checker/report.h"
+#include "scenarios/checker/report.h"
 
 #include <gtest/gtest.h>
 
-#include "checker/history_reader.h"
+#include "scenarios/checker/history_reader.h"
 
 namespace keelson::checker {
 namespace {

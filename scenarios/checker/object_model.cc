@@ -1,5 +1,5 @@
-// Tested by tests/checker/linearizability_test.cc.
-#include "checker/object_model.h"
+// Tested by tests/scenarios/checker/linearizability_test.cc.
+#include "scenarios/checker/object_model.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-// Tested by tests/checker/queue_test.cc.
-#include "checker/queue_model.h"
+// Tested by tests/scenarios/checker/queue_test.cc.
+#include "scenarios/checker/queue_model.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "tests/checker/generated_histories.h"
+#include "tests/scenarios/checker/generated_histories.h"
 
 #include <fmt/format.h>
 

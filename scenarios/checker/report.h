@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <string>
 
-#include "checker/check_history.h"
-#include "checker/smallest.h"
+#include "scenarios/checker/check_history.h"
+#include "scenarios/checker/smallest.h"
 
 namespace keelson::checker {
 

@@ -1,4 +1,4 @@
-#include "checker/smallest.h"
+#include "scenarios/checker/smallest.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <iterator>
 
-#include "tests/checker/generated_histories.h"
-#include "tests/checker/naive_checker.h"
+#include "tests/scenarios/checker/generated_histories.h"
+#include "tests/scenarios/checker/naive_checker.h"
 #include "tests/properties/promise.h"
 
 namespace keelson::checker {

@@ -1,5 +1,5 @@
-// Tested by tests/checker/smallest_test.cc.
-#include "checker/smallest.h"
+// Tested by tests/scenarios/checker/smallest_test.cc.
+#include "scenarios/checker/smallest.h"
 
 #include <algorithm>
 #include <limits>

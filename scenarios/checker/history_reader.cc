@@ -1,5 +1,5 @@
-// Tested by tests/checker/history_reader_test.cc.
-#include "checker/history_reader.h"
+// Tested by tests/scenarios/checker/history_reader_test.cc.
+#include "scenarios/checker/history_reader.h"
 
 #include <fmt/format.h>
 

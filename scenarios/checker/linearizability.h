@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "checker/model.h"
+#include "scenarios/checker/model.h"
 
 namespace keelson::checker {
 

@@ -1,5 +1,5 @@
-// Tested by tests/checker/history_reader_test.cc.
-#include "checker/history.h"
+// Tested by tests/scenarios/checker/history_reader_test.cc.
+#include "scenarios/checker/history.h"
 
 #include <fmt/format.h>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "checker/history.h"
+#include "scenarios/checker/history.h"
 #include "core/base/result.h"
 
 namespace keelson::checker {

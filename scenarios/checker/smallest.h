@@ -11,9 +11,9 @@
 #include <functional>
 #include <vector>
 
-#include "checker/check_history.h"
-#include "checker/history.h"
-#include "checker/linearizability.h"
+#include "scenarios/checker/check_history.h"
+#include "scenarios/checker/history.h"
+#include "scenarios/checker/linearizability.h"
 
 namespace keelson::checker {
 

@@ -1,5 +1,5 @@
-// Tested by tests/checker/report_test.cc.
-#include "checker/report.h"
+// Tested by tests/scenarios/checker/report_test.cc.
+#include "scenarios/checker/report.h"
 
 #include <fmt/format.h>
 

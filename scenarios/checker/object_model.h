@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "checker/history.h"
-#include "checker/model.h"
+#include "scenarios/checker/history.h"
+#include "scenarios/checker/model.h"
 
 namespace keelson::checker {
 

@@ -1,8 +1,8 @@
-#include "checker/history_reader.h"
+#include "scenarios/checker/history_reader.h"
 
 #include <gtest/gtest.h>
 
-#include "checker/check_history.h"
+#include "scenarios/checker/check_history.h"
 
 namespace keelson::checker {
 namespace {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "checker/linearizability.h"
+#include "scenarios/checker/linearizability.h"
 
 namespace keelson::checker {
 

@@ -1,5 +1,5 @@
-// Tested by tests/checker/linearizability_test.cc.
-#include "checker/check_history.h"
+// Tested by tests/scenarios/checker/linearizability_test.cc.
+#include "scenarios/checker/check_history.h"
 
 #include <algorithm>
 #include <limits>
@@ -9,8 +9,8 @@
 #include <set>
 #include <utility>
 
-#include "checker/object_model.h"
-#include "checker/queue_model.h"
+#include "scenarios/checker/object_model.h"
+#include "scenarios/checker/queue_model.h"
 #include "core/base/check.h"
 
 namespace keelson::checker {

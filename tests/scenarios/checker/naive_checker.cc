@@ -1,4 +1,4 @@
-#include "tests/checker/naive_checker.h"
+#include "tests/scenarios/checker/naive_checker.h"
 
 #include <limits>
 #include <optional>

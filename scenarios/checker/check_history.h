@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "checker/history.h"
-#include "checker/linearizability.h"
+#include "scenarios/checker/history.h"
+#include "scenarios/checker/linearizability.h"
 
 namespace keelson::checker {
 
