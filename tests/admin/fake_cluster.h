@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,7 +83,10 @@ class FakeControl : public ClusterControl {
     ++waits;
     if (on_wait) on_wait(deadline);
   }
-  Result<void> wait_until_applied(GroupId, raft::LogIndex, Deadline) override { return {}; }
+  Result<void> wait_until_applied(GroupId group, raft::LogIndex index, Deadline) override {
+    applied[group] = index;
+    return {};
+  }
   Result<std::unique_ptr<api::BodySource>> open_backup() override {
     ++backups;
     if (!on_backup) return Error{ErrorCode::unavailable, "too many"};
@@ -112,6 +116,7 @@ class FakeControl : public ClusterControl {
   std::vector<std::pair<kv::ShardChange, std::uint64_t>> shard_changes;
   std::vector<std::optional<NodeId>> targets;
   std::vector<std::pair<NodeId, Bytes>> calls;
+  std::map<GroupId, raft::LogIndex> applied;  // As far as was waited for.
   int waits = 0;
   int backups = 0;
   int cuts = 0;

@@ -309,6 +309,17 @@ TEST_F(OperatorApiTest, ABackupThatCannotBeTakenIs503) {
   EXPECT_EQ(error_of(ask("GET", "backup")), "unavailable");
 }
 
+TEST_F(OperatorApiTest, ABackupIsOpenedWhenEveryGroupHasWhatWasAcknowledgedBefore) {
+  cluster.now.groups[1].is_leader = true;
+  control.on_backup = [&] {
+    EXPECT_EQ(control.applied, (std::map<GroupId, raft::LogIndex>{
+                                   {GroupId(0), raft::LogIndex(41)},
+                                   {GroupId(1), raft::LogIndex(41)}}));
+  };
+  EXPECT_EQ(ask("GET", "backup").status, 200);
+  EXPECT_EQ(control.backups, 1);
+}
+
 TEST_F(OperatorApiTest, ABackupWaitsUntilNoShardMoves) {
   cluster.now.groups.resize(1);
   control.on_backup = [&] { EXPECT_FALSE(cluster.map.map.move()); };
