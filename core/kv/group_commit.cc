@@ -1,4 +1,4 @@
-// Tested by tests/core/node/transaction_test.cc and the scenario cross_group_cycle.
+// Tested by tests/core/node/transaction_test.cc and scenarios/transaction_storms.cc.
 #include "core/kv/group_commit.h"
 
 #include <fmt/format.h>

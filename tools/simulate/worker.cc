@@ -77,8 +77,8 @@ struct AnswerTo {
   }
 };
 
-// A node that goes in circles while time stands still gathers messages for ever: such a run ends its
-// process after so much of the processor, of which a run takes a hundredth.
+// A node that goes in circles while time stands still gathers messages for ever: such a run ends
+// its process after so much of the processor, of which a run takes a hundredth.
 void bound_run() {
   const itimerval limit{.it_interval = {}, .it_value = {.tv_sec = 60, .tv_usec = 0}};
   CHECK(setitimer(ITIMER_PROF, &limit, nullptr) == 0);
