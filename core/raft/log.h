@@ -62,6 +62,9 @@ class Log {
   // `write` and all before it are durable.
   void persisted(WriteId write);
 
+  // See Raft::append_state(). `newest` is the last write that was handed out.
+  void append_state(Bytes& out, WriteId newest) const;
+
  private:
   struct OutstandingWrite {
     WriteId id;

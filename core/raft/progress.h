@@ -64,6 +64,9 @@ class Progress {
   // not acknowledged the log's start.
   void become_snapshotting();
 
+  // See Raft::append_state().
+  void append_state(Bytes& out) const;
+
  private:
   void become_probing(LogIndex next_index);
   void become_replicating();

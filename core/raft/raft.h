@@ -185,6 +185,9 @@ class Raft {
   bool needs_snapshot() const { return needs_snapshot_; }
   // For the admin console: what the leader knows of each member; empty on others.
   std::map<NodeId, LogIndex> match_indexes() const;
+  // Appends all that what this core will do depends on, but for its options: cores that append the
+  // same behave alike from now on. For a search over schedules. REQUIRES: !has_ready().
+  void append_state(Bytes& out, Instant now) const;
 
  private:
   struct SentRound {
@@ -269,6 +272,10 @@ class Raft {
   void begin_read_round_if_due(Instant now);
   void confirm_rounds(Instant now);
   void fail_reads();
+
+  // state_value.cc
+  void append_follower_state(Bytes& out, Instant now) const;
+  void append_leader_state(Bytes& out, Instant now) const;
 
   // invariants.cc
   void check_invariants();

@@ -4,6 +4,7 @@ usage: keelson_sim_test.py PATH_TO_KEELSON_SIM
 """
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -212,6 +213,32 @@ class KeelsonSim(unittest.TestCase):
             self.assertIn("net/giver>left/delay 1 37450", only_a)
             self.assertIn("net/giver>left/delay 1 37460", only_b)
 
+    def test_a_bound_is_explored_up_to_a_depth_and_counted(self):
+        names = [line.split()[0] for line in run("explore", expect=0).stdout.splitlines()]
+        self.assertIn("elections_probe", names)
+        for name in names:
+            done = run("explore", name, "--depth", "7", expect=0)
+            self.assertIn("exhausted up to 7 events", done.stdout)
+            self.assertRegex(done.stdout, r"states +\d\d")
+
+    def test_an_exploration_goes_on_from_its_file_to_the_same_totals(self):
+        def counts(text):
+            return re.findall(r"(schedules|complete|states|transitions|deepest) +(\d+)", text)
+
+        with tempfile.TemporaryDirectory() as folder:
+            state = os.path.join(folder, "state")
+            arguments = ("explore", "elections_probe", "--depth", "14")
+            whole = run(*arguments, "--state", state, expect=0).stdout
+            self.assertEqual(len(counts(whole)), 5)
+            self.assertEqual(counts(run(*arguments, "--state", state, expect=0).stdout),
+                             counts(whole))
+            run("explore", "elections_probe", "--state", state, expect=2)  # Of another depth.
+
+    def test_a_schedule_is_repeated_step_by_step(self):
+        done = run("explore", "elections_probe", "--schedule", "0.0.0", expect=0)
+        self.assertIn("  1. ", done.stdout)
+        self.assertIn("no promise is broken", done.stdout)
+
     def test_what_holds_cannot_be_shrunk(self):
         self.assertIn("holds", run("shrink", "pause", "--seed", "1", expect=2).stderr)
 
@@ -223,6 +250,9 @@ class KeelsonSim(unittest.TestCase):
                                 (("shrink", "canary"), "--seed"),
                                 (("shrink", "canary", "--seed", "1", "--budget", "soon"), "soon"),
                                 (("gate", "--time", "soon"), "soon"),
+                                (("explore", "no_such"), "no_such"),
+                                (("explore", "membership", "--time", "soon"), "soon"),
+                                (("explore", "membership", "--schedule", "99"), "step 1"),
                                 (("gate", "--shard", "3/2"), "3/2"),
                                 (("gate", "--scenario", "no_such"), "no_such"),
                                 (("merge", "/does/not/exist"), "/does/not/exist"),

@@ -21,6 +21,7 @@ void add_events(CLI::App& app, Command& chosen);
 void add_bisect(CLI::App& app, Command& chosen);
 void add_gate(CLI::App& app, Command& chosen);
 void add_merge(CLI::App& app, Command& chosen);
+void add_explore(CLI::App& app, Command& chosen);
 
 // Prints what is wrong, and returns the exit code for it.
 int usage(const std::string& what);

@@ -170,6 +170,7 @@ int main(int argc, char** argv) {
   add_events(app, chosen);
   add_gate(app, chosen);
   add_merge(app, chosen);
+  add_explore(app, chosen);
   CLI::App* const worker_app = app.add_subcommand("worker", "")->group("");
 
   try {
