@@ -116,6 +116,16 @@ Result<std::vector<std::optional<VersionedValue>>> Coordinator::get(std::vector<
   }
 }
 
+Result<ScanReply> Coordinator::scan(ScanRequest request, Deadline deadline) {
+  CHECK(request.rows_limit > 0 && (request.to.empty() || request.from < request.to));
+  CHECK(!request.folding || !request.folding->delimiter.empty());
+  while (true) {
+    auto reply = scan_all(request, deadline);
+    if (reply || reply.error().code != ErrorCode::conflict) return reply;
+    if (!wait_for_shards(deadline)) return unavailable_because(reply.error());
+  }
+}
+
 // After a conflict: mostly a group knew of a move before this node did. False when there is no time
 // for another try.
 bool Coordinator::wait_for_shards(Deadline deadline) {

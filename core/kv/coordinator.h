@@ -79,6 +79,7 @@ class Coordinator : public Store, public Leadership, private CeilingSource {
   Result<BatchOutcome> execute(Batch batch, Deadline deadline) override;
   Result<std::vector<std::optional<VersionedValue>>> get(std::vector<Bytes> keys,
                                                          Deadline deadline) override;
+  Result<ScanReply> scan(ScanRequest request, Deadline deadline) override;
 
   // --- Leadership of the default group ---
   bool is_leader() const override;
@@ -156,6 +157,9 @@ class Coordinator : public Store, public Leadership, private CeilingSource {
   // cross_group.cc
   std::optional<GroupId> only_group_of(const Batch& batch) const;
   std::optional<GroupId> only_group_of(const std::vector<Bytes>& keys) const;
+  Result<std::map<GroupId, Timestamp>> begin_across(const std::vector<GroupId>& groups,
+                                                    Timestamp& at, Deadline deadline);
+  Result<ScanReply> scan_all(const ScanRequest& request, Deadline deadline);
   Result<BatchOutcome> execute_across(const Batch& batch, Deadline deadline);
   Result<std::vector<std::optional<VersionedValue>>> get_across(const std::vector<Bytes>& keys,
                                                                 Deadline deadline);

@@ -13,31 +13,74 @@ namespace {
 // Between attempts that met somebody else at work.
 constexpr Duration kPause = std::chrono::milliseconds(5);
 
-// Which condition of the batch is the n-th of those that went to the group.
-std::size_t position_in_batch(const std::vector<GroupId>& groups_of_conditions, GroupId group,
-                              std::size_t number) {
-  for (std::size_t i = 0; i < groups_of_conditions.size(); ++i) {
-    if (groups_of_conditions[i] == group && number-- == 0) return i;
+// The conditions of a batch, each part where it belongs.
+class SplitConditions {
+ public:
+  // A range in which nothing is has parts in which nothing is; of any other nobody knows.
+  SplitConditions(const std::vector<Condition>& conditions, const ShardMap& shards,
+                  std::map<GroupId, GroupCommit::Part>& parts) {
+    for (std::size_t i = 0; i < conditions.size(); ++i) {
+      const Condition& condition = conditions[i];
+      if (condition.kind != Condition::Kind::range_is) {
+        add(i, shards.group_of(condition.key), condition, parts);
+        continue;
+      }
+      CHECK(condition.version == RangeDigest().value());
+      for (auto& [group, range] : shards.parts_of({condition.key, condition.end})) {
+        add(i, group, nothing_between(std::move(range.from), std::move(range.to)), parts);
+      }
+    }
   }
-  CHECK(false);
-  return 0;
+
+  // Which condition of the batch is the n-th of those that went to the group.
+  std::size_t position_in_batch(GroupId group, std::size_t number) const {
+    return positions_.at(group).at(number);
+  }
+
+ private:
+  void add(std::size_t position, GroupId group, Condition condition,
+           std::map<GroupId, GroupCommit::Part>& parts) {
+    positions_[group].push_back(position);
+    parts[group].conditions.push_back(std::move(condition));
+  }
+
+  std::map<GroupId, std::vector<std::size_t>> positions_;
+};
+
+// What is folded may go on in the next shard; and of old versions there may be more than was asked
+// for.
+void append_rows(ReadReply reply, std::size_t limit, ScanReply& all) {
+  for (Row& row : reply.rows) {
+    const bool is_folded = row.value.version == 0;
+    if (is_folded && !all.rows.empty() && all.rows.back().key == row.key) continue;
+    if (all.rows.size() == limit) {
+      all.covered_to = std::move(row.key);
+      return;
+    }
+    all.rows.push_back({std::move(row.key), std::move(row.value), is_folded});
+  }
+  all.covered_to = std::move(reply.covered_to);
 }
 
 }  // namespace
 
 std::optional<GroupId> Coordinator::only_group_of(const Batch& batch) const {
   std::optional<GroupId> only;
-  const auto is_of_another = [&](const Bytes& key) {
-    const GroupId group = group_of(key);
+  const auto is_of_another = [&](GroupId group) {
     if (!only) only = group;
     return group != *only;
   };
   for (const Condition& condition : batch.conditions) {
-    CHECK(condition.kind != Condition::Kind::range_is);  // A range may be of many groups.
-    if (is_of_another(condition.key)) return std::nullopt;
+    if (condition.kind != Condition::Kind::range_is) {
+      if (is_of_another(group_of(condition.key))) return std::nullopt;
+      continue;
+    }
+    for (const auto& [group, part] : shards().parts_of({condition.key, condition.end})) {
+      if (is_of_another(group)) return std::nullopt;
+    }
   }
   for (const Mutation& mutation : batch.mutations) {
-    if (is_of_another(mutation.key)) return std::nullopt;
+    if (is_of_another(group_of(mutation.key))) return std::nullopt;
   }
   return only.value_or(default_group());
 }
@@ -56,11 +99,7 @@ Result<BatchOutcome> Coordinator::execute_across(const Batch& batch, Deadline de
   SOMETIMES(env_.marks, "kv: a batch over several groups");
   while (true) {
     GroupCommit commit(*this, new_identifier());
-    std::vector<GroupId> groups_of_conditions;
-    for (const Condition& condition : batch.conditions) {
-      groups_of_conditions.push_back(group_of(condition.key));
-      commit.parts[groups_of_conditions.back()].conditions.push_back(condition);
-    }
+    const SplitConditions split(batch.conditions, shards(), commit.parts);
     for (const Mutation& mutation : batch.mutations) {
       commit.parts[group_of(mutation.key)].mutations.push_back(mutation);
     }
@@ -73,8 +112,8 @@ Result<BatchOutcome> Coordinator::execute_across(const Batch& batch, Deadline de
     }
     if (const auto& failed = commit.failed_condition()) {
       return BatchOutcome{.applied = false,
-                          .failed_condition = position_in_batch(groups_of_conditions,
-                                                                failed->first, failed->second)};
+                          .failed_condition =
+                              split.position_in_batch(failed->first, failed->second)};
     }
     if (commit.has_moved()) return Error{ErrorCode::conflict, outcome.why};
     if (env_.clock.now() + kPause >= deadline.at) {
@@ -84,30 +123,75 @@ Result<BatchOutcome> Coordinator::execute_across(const Batch& batch, Deadline de
   }
 }
 
-// At a time that is after everything the groups have stamped before: what had been answered before
-// the call is there, and what begins after it is not.
-Result<std::vector<std::optional<VersionedValue>>> Coordinator::get_across(
-    const std::vector<Bytes>& keys, Deadline deadline) {
-  SOMETIMES(env_.marks, "kv: a read over several groups");
-  std::map<GroupId, std::vector<std::size_t>> positions;
-  for (std::size_t i = 0; i < keys.size(); ++i) positions[group_of(keys[i])].push_back(i);
-  Timestamp at;
+// A time that is after everything the groups have stamped before: what had been answered before the
+// call is there, and what begins after it is not. Until when each group is uncertain about that.
+Result<std::map<GroupId, Timestamp>> Coordinator::begin_across(const std::vector<GroupId>& groups,
+                                                               Timestamp& at, Deadline deadline) {
   std::map<GroupId, Timestamp> uncertain_until;
-  for (const auto& [group, wanted] : positions) {
+  for (const GroupId group : groups) {
+    if (uncertain_until.contains(group)) continue;
     TRY(const ReadReply reply, read_in(group, {.at = Timestamp()}, deadline));
     at = std::max(at, reply.at);
     uncertain_until[group] = reply.uncertain_until;
   }
+  return uncertain_until;
+}
+
+Result<std::vector<std::optional<VersionedValue>>> Coordinator::get_across(
+    const std::vector<Bytes>& keys, Deadline deadline) {
+  SOMETIMES(env_.marks, "kv: a read over several groups");
+  std::vector<GroupId> groups;
+  for (const Bytes& key : keys) groups.push_back(group_of(key));
+  Timestamp at;
+  TRY(const auto uncertain_until, begin_across(groups, at, deadline));
   std::vector<std::optional<VersionedValue>> values(keys.size());
-  for (const auto& [group, wanted] : positions) {
-    ReadRequest request{.at = at, .uncertain_until = uncertain_until[group]};
-    for (const std::size_t position : wanted) request.keys.push_back(keys[position]);
+  for (const auto& [group, until] : uncertain_until) {
+    ReadRequest request{.at = at, .uncertain_until = until};
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (groups[i] == group) request.keys.push_back(keys[i]);
+    }
     TRY(ReadReply reply, read_in(group, std::move(request), deadline));
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      values[wanted[i]] = std::move(reply.values.at(i));
+    auto value = reply.values.begin();
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (groups[i] == group) values[i] = std::move(*value++);
     }
   }
   return values;
+}
+
+Result<ScanReply> Coordinator::scan_all(const ScanRequest& request, Deadline deadline) {
+  auto parts = shards().parts_of({request.from, request.to});
+  std::vector<GroupId> groups;
+  for (const auto& [group, range] : parts) groups.push_back(group);
+  std::optional<Timestamp> at;
+  std::map<GroupId, Timestamp> uncertain_until;
+  if (std::any_of(groups.begin(), groups.end(), [&](GroupId g) { return g != groups.front(); })) {
+    SOMETIMES(env_.marks, "kv: a scan over several groups");
+    at.emplace();
+    TRY(uncertain_until, begin_across(groups, *at, deadline));
+  } else {
+    parts = {{groups.front(), KeyRange{request.from, request.to}}};
+  }
+  ScanReply all{.rows = {}, .covered_to = request.from};
+  for (auto& [group, range] : parts) {
+    ReadRequest wanted{.range = std::move(range),
+                       .rows_limit = request.rows_limit - all.rows.size(),
+                       .value_octets = request.value_octets,
+                       .folding = request.folding,
+                       .at = at,
+                       .uncertain_until = uncertain_until[group]};
+    const Bytes end = wanted.range->to;
+    TRY(ReadReply reply, read_in(group, std::move(wanted), deadline));
+    append_rows(std::move(reply), request.rows_limit, all);
+    if (all.covered_to != end || all.rows.size() == request.rows_limit) break;
+  }
+  // The end of a shard may be in the middle of what was folded.
+  if (!all.rows.empty() && all.rows.back().is_folded) {
+    const Bytes after = end_of(all.rows.back().key);
+    const bool is_beyond = after.empty() || (!request.to.empty() && request.to < after);
+    all.covered_to = is_beyond ? request.to : std::max(all.covered_to, after);
+  }
+  return all;
 }
 
 }  // namespace keelson::kv

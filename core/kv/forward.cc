@@ -57,6 +57,10 @@ ReadRequest from_wire(wire::GetRequest&& message) {
   if (message.has_range()) {
     request.range = KeyRange{std::move(*message.mutable_from()), std::move(*message.mutable_to())};
     request.rows_limit = std::max<std::size_t>(1, message.rows_limit());
+    if (message.has_value_octets()) request.value_octets = message.value_octets();
+    if (!message.fold_delimiter().empty()) {
+      request.folding = Folding{message.fold_after(), std::move(*message.mutable_fold_delimiter())};
+    }
   }
   if (message.has_at()) request.at = Timestamp(message.at());
   request.uncertain_until = Timestamp(message.uncertain_until());
@@ -92,6 +96,11 @@ struct WorkWriter {
       get.set_from(request.range->from);
       get.set_to(request.range->to);
       get.set_rows_limit(request.rows_limit);
+      if (request.value_octets != SIZE_MAX) get.set_value_octets(request.value_octets);
+      if (request.folding) {
+        get.set_fold_delimiter(request.folding->delimiter);
+        get.set_fold_after(request.folding->after);
+      }
     }
     if (request.at) get.set_at(request.at->value);
     get.set_uncertain_until(request.uncertain_until.value);

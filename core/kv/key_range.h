@@ -5,6 +5,14 @@
 
 namespace keelson::kv {
 
+// Where the keys that begin with `prefix` end, as KeyRange::to.
+inline Bytes end_of(BytesView prefix) {
+  Bytes end(prefix);
+  while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xff) end.pop_back();
+  if (!end.empty()) ++end.back();
+  return end;
+}
+
 struct KeyRange {
   Bytes from;
   Bytes to;  // Empty: no end.

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/kv/hlc.h"
+#include "core/kv/key_range.h"
 #include "core/kv/store.h"
 
 namespace keelson::kv {
@@ -68,12 +69,5 @@ struct GroupClock {
 Bytes encode(const GroupClock& clock);
 // Errors: corrupt.
 Result<GroupClock> decode_clock(BytesView bytes);
-
-// Where the rows that begin with one of these end.
-inline Bytes end_of(BytesView prefix) {
-  Bytes end(prefix);
-  ++end.back();
-  return end;
-}
 
 }  // namespace keelson::kv

@@ -39,6 +39,18 @@ KeyRange ShardMap::range_of(BytesView key) const {
   return {shards_[position].from, is_last ? Bytes() : shards_[position + 1].from};
 }
 
+std::vector<std::pair<GroupId, KeyRange>> ShardMap::parts_of(const KeyRange& range) const {
+  std::vector<std::pair<GroupId, KeyRange>> parts;
+  for (Bytes from = range.from;;) {
+    Bytes to = range_of(from).to;
+    const bool is_last = to.empty() || (!range.to.empty() && to >= range.to);
+    if (is_last) to = range.to;
+    parts.emplace_back(group_of(from), KeyRange{from, to});
+    if (is_last) return parts;
+    from = std::move(to);
+  }
+}
+
 Result<void> ShardMap::apply(const ShardChange& change) {
   TRY(std::visit([this](const auto& one) { return apply_one(one); }, change));
   ++version_;

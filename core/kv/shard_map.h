@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -84,6 +85,8 @@ class ShardMap {
   GroupId group_of(BytesView key) const { return shards_[position_of(key)].group; }
   // The whole shard of the key.
   KeyRange range_of(BytesView key) const;
+  // What each shard has of the range, in the order of keys.
+  std::vector<std::pair<GroupId, KeyRange>> parts_of(const KeyRange& range) const;
 
   // Errors: conflict (there is a map already; a move is under way), invalid_argument (the change
   // makes no sense: the message says why). Then nothing has changed.

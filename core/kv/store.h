@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -40,6 +41,14 @@ class RangeDigest {
   std::uint64_t value_ = 1;
 };
 
+// That there are no keys from `from` to before `to` (empty: no end).
+inline Condition nothing_between(Bytes from, Bytes to) {
+  return {.key = std::move(from),
+          .kind = Condition::Kind::range_is,
+          .version = RangeDigest().value(),
+          .end = std::move(to)};
+}
+
 // A new value for a key, or its removal.
 struct Mutation {
   Bytes key;
@@ -48,6 +57,8 @@ struct Mutation {
 
 // Applied at one moment: all mutations if every condition holds, otherwise none. As one entry of
 // one group's log if one group has all its keys, otherwise as a transaction over several.
+// REQUIRES: a range_is is a nothing_between(); what was read of a range is for transactions
+// (core/kv/transaction.h), which know what part of it each group has.
 struct Batch {
   // Idempotency: a batch whose token was applied before is not applied again and gives the first
   // outcome. RandomSource::identifier(), once per client request; empty asks for no protection, and
@@ -68,6 +79,34 @@ struct VersionedValue {
   std::uint64_t version = 0;
 };
 
+// Keys of a scan that are one row in its reply: those that are alike up to and with the first
+// `delimiter` behind their first `after` octets.
+struct Folding {
+  std::size_t after = 0;
+  Bytes delimiter;  // Not empty.
+};
+
+// Which rows a reader wants, in the order of keys.
+struct ScanRequest {
+  Bytes from;
+  Bytes to;                    // Empty: no end.
+  std::size_t rows_limit = 1;  // At least 1.
+  // So much of each value from its beginning. All rows together should be less than some MiB.
+  std::size_t value_octets = SIZE_MAX;
+  std::optional<Folding> folding = {};
+};
+
+struct ScannedRow {
+  Bytes key;  // If it is folded, what its keys have in common.
+  VersionedValue value;
+  bool is_folded = false;  // Then there is no value.
+};
+
+struct ScanReply {
+  std::vector<ScannedRow> rows;  // All there are of the range up to `covered_to`.
+  Bytes covered_to;  // Where to go on from; the end of the range if there is nothing more.
+};
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -80,6 +119,9 @@ class Store {
   // nothing where the key is absent. Errors: timed_out, unavailable.
   virtual Result<std::vector<std::optional<VersionedValue>>> get(std::vector<Bytes> keys,
                                                                  Deadline deadline) = 0;
+
+  // Linearizable, as get(): all rows are of one moment. Errors: timed_out, unavailable.
+  virtual Result<ScanReply> scan(ScanRequest request, Deadline deadline) = 0;
 };
 
 // Who leads the default group: what leader probes and admin writes key off.

@@ -111,9 +111,7 @@ Result<std::vector<std::pair<Bytes, Bytes>>> Transaction::scan(BytesView from, B
 // As much of the range as one group gives at a time; where the rest begins.
 Result<Bytes> Transaction::scan_part(const KeyRange& range, std::size_t limit,
                                      std::map<Bytes, Bytes>& found, Deadline deadline) {
-  const GroupId group = coordinator_.group_of(range.from);
-  KeyRange asked{range.from, coordinator_.shards().range_of(range.from).to};
-  if (asked.to.empty() || (!range.to.empty() && range.to < asked.to)) asked.to = range.to;
+  const auto [group, asked] = coordinator_.shards().parts_of(range).front();
   TRY(ReadReply reply, read(group, {.range = asked, .rows_limit = limit}, deadline));
   RangeDigest digest;
   for (const Row& row : reply.rows) digest.add(row.key, row.value.version);

@@ -15,6 +15,8 @@ namespace {
 
 // Rows looked at at a time where the number is not bounded by the request.
 constexpr std::size_t kPage = 256;
+// Where rows are folded most of a page may be read for nothing.
+constexpr std::size_t kFoldedPage = 32;
 
 void append_escaped(Bytes& out, BytesView key) {
   for (const char octet : key) {
@@ -96,20 +98,68 @@ class SnapshotReader {
   Result<void> get_range(ReadReply& reply) {
     CHECK(request_.rows_limit > 0);
     const KeyRange& range = *request_.range;
-    TRY(std::vector<Row> newest, rows_.scan(range.from, range.to, request_.rows_limit));
-    const bool is_all = newest.size() < request_.rows_limit;
-    reply.covered_to = is_all ? range.to : newest.back().key + '\0';
-    std::map<Bytes, VersionedValue> found;
-    for (Row& row : newest) {
-      TRY(const bool is_visible, sees(Timestamp(row.value.version)));
-      if (is_visible) found.emplace(std::move(row.key), std::move(row.value));
+    if (!request_.folding) {
+      TRY(Part part, get_part(range, request_.rows_limit));
+      for (auto& [key, value] : part.rows) add_row(reply, key, std::move(value));
+      reply.covered_to = std::move(part.covered_to);
+      return {};
     }
-    if (request_.at) TRY(add_old(range.from, reply.covered_to, found));
-    for (auto& [key, value] : found) reply.rows.push_back({key, std::move(value)});
+    reply.covered_to = range.from;
+    do {
+      const std::size_t wanted = request_.rows_limit - reply.rows.size();
+      TRY(Part part, get_part({reply.covered_to, range.to}, std::min(wanted, kFoldedPage)));
+      fold(reply, std::move(part));
+    } while (reply.covered_to != range.to && reply.rows.size() < request_.rows_limit);
     return {};
   }
 
  private:
+  struct Part {
+    std::map<Bytes, VersionedValue> rows;
+    Bytes covered_to;
+  };
+
+  Result<Part> get_part(const KeyRange& range, std::size_t limit) {
+    TRY(std::vector<Row> newest, rows_.scan(range.from, range.to, limit));
+    Part part;
+    part.covered_to = newest.size() < limit ? range.to : newest.back().key + '\0';
+    for (Row& row : newest) {
+      TRY(const bool is_visible, sees(Timestamp(row.value.version)));
+      if (is_visible) part.rows.emplace(std::move(row.key), std::move(row.value));
+    }
+    if (request_.at) TRY(add_old(range.from, part.covered_to, part.rows));
+    return part;
+  }
+
+  // Up to the first rows that are folded: what else belongs to them is passed over.
+  void fold(ReadReply& reply, Part part) {
+    for (auto& [key, value] : part.rows) {
+      if (reply.rows.size() == request_.rows_limit) {
+        reply.covered_to = key;
+        return;
+      }
+      const std::size_t at = key.find(request_.folding->delimiter, request_.folding->after);
+      if (at == Bytes::npos) {
+        add_row(reply, key, std::move(value));
+        continue;
+      }
+      Bytes common = key.substr(0, at + request_.folding->delimiter.size());
+      const Bytes& end = request_.range->to;
+      reply.covered_to = end_of(common);
+      if (reply.covered_to.empty() || (!end.empty() && end < reply.covered_to)) {
+        reply.covered_to = end;
+      }
+      reply.rows.push_back({.key = std::move(common), .value = {}});
+      return;
+    }
+    reply.covered_to = std::move(part.covered_to);
+  }
+
+  void add_row(ReadReply& reply, const Bytes& key, VersionedValue value) const {
+    if (value.value.size() > request_.value_octets) value.value.resize(request_.value_octets);
+    reply.rows.push_back({key, std::move(value)});
+  }
+
   Result<bool> sees(Timestamp version) {
     if (!request_.at || version <= *request_.at) return true;
     TRY(check_certain(version));

@@ -20,6 +20,8 @@ struct ReadRequest {
   std::vector<Bytes> keys = {};
   std::optional<KeyRange> range = {};
   std::size_t rows_limit = 0;  // Of the range; at least 1 with one.
+  std::size_t value_octets = SIZE_MAX;     // Of each row of the range; as ScanRequest says.
+  std::optional<Folding> folding = {};     // Of the range.
   // Of a snapshot; nothing: as things are now. To a leader 0 says that it may choose.
   std::optional<Timestamp> at = {};
   // A version after `at` and up to here may be of somebody who was done before the reader began; 0:
@@ -29,7 +31,9 @@ struct ReadRequest {
 
 struct ReadReply {
   std::vector<std::optional<VersionedValue>> values;  // For each key, in order.
-  std::vector<Row> rows;  // Of the range, in order: all there are of it, up to `covered_to`.
+  // Of the range, in order: all there are of it, up to `covered_to`. Of folded rows what they have
+  // in common is the key, and the version is 0.
+  std::vector<Row> rows;
   Bytes covered_to;       // As KeyRange::to.
   // The snapshot that was read, and until when it was uncertain: for the next one of the reader's.
   Timestamp at;

@@ -21,13 +21,9 @@ class FakeStore : public kv::Store {
     if (before_execute) before_execute();
     if (failure) return *failure;
     for (std::size_t i = 0; i < batch.conditions.size(); ++i) {
-      const kv::Condition& condition = batch.conditions[i];
-      const auto found = values.find(condition.key);
-      const bool holds = condition.kind == kv::Condition::Kind::exists ? found != values.end()
-                         : condition.kind == kv::Condition::Kind::absent
-                             ? found == values.end()
-                             : found != values.end() && found->second.version == condition.version;
-      if (!holds) return kv::BatchOutcome{.applied = false, .failed_condition = i};
+      if (!holds(batch.conditions[i])) {
+        return kv::BatchOutcome{.applied = false, .failed_condition = i};
+      }
     }
     ++version;
     for (kv::Mutation& mutation : batch.mutations) {
@@ -51,11 +47,48 @@ class FakeStore : public kv::Store {
     return found;
   }
 
+  Result<kv::ScanReply> scan(kv::ScanRequest request, Deadline) override {
+    if (failure) return *failure;
+    kv::ScanReply reply;
+    for (const auto& [key, value] : values) {
+      if (key < request.from || (!request.to.empty() && key >= request.to)) continue;
+      kv::ScannedRow row{key, {value.value.substr(0, request.value_octets), value.version}};
+      const std::size_t at =
+          request.folding ? key.find(request.folding->delimiter, request.folding->after)
+                          : Bytes::npos;
+      if (at != Bytes::npos) {
+        row = {key.substr(0, at + request.folding->delimiter.size()), {}, true};
+        if (!reply.rows.empty() && reply.rows.back().key == row.key) continue;
+      }
+      if (reply.rows.size() == request.rows_limit) {
+        reply.covered_to = key;
+        return reply;
+      }
+      reply.rows.push_back(std::move(row));
+    }
+    reply.covered_to = std::move(request.to);
+    return reply;
+  }
+
   std::map<Bytes, kv::VersionedValue> values;
   std::uint64_t version = 0;
   std::optional<Error> failure;
   std::function<void()> before_execute;
   std::vector<Bytes> tokens;
+
+ private:
+  bool holds(const kv::Condition& condition) const {
+    const auto found = values.find(condition.key);
+    switch (condition.kind) {
+      case kv::Condition::Kind::exists: return found != values.end();
+      case kv::Condition::Kind::absent: return found == values.end();
+      case kv::Condition::Kind::version_is:
+        return found != values.end() && found->second.version == condition.version;
+      case kv::Condition::Kind::range_is: break;
+    }
+    const auto next = values.lower_bound(condition.key);  // Only nothing_between() is for adapters.
+    return next == values.end() || (!condition.end.empty() && next->first >= condition.end);
+  }
 };
 
 class FakeLeadership : public kv::Leadership {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/kv/versions.h"
 #include "tests/core/kv/map_rows.h"
 
@@ -185,6 +187,50 @@ TEST_F(GroupMachineTest, ARangeConditionSeesChangedNewAndRemovedKeys) {
   EXPECT_TRUE(holds_now());
   write(at(15), {.token = {}, .conditions = {}, .mutations = {{"b", std::nullopt}}});
   EXPECT_FALSE(holds_now());
+}
+
+// Every set of a few keys, every folding, every limit: what a page has is what a plain walk gives.
+TEST_F(GroupMachineTest, FoldedRowsAreThoseOfAPlainWalk) {
+  const std::vector<Bytes> names = {"a", "a/", "a/b", "a//", "b", "b/a/b", "c", "\xff/x"};
+  std::int64_t now = 100;
+  std::vector<Bytes> present;
+  for (std::size_t set = 0; set < (1u << names.size()); set += 3) {
+    present.clear();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (set >> i & 1) present.push_back(names[i]);
+      write(at(++now), {.mutations = {{names[i], set >> i & 1 ? std::optional<Bytes>("value")
+                                                              : std::nullopt}}});
+    }
+    std::sort(present.begin(), present.end());
+    for (const std::size_t after : {0u, 2u}) {
+      std::vector<Bytes> expected;
+      for (const Bytes& key : present) {
+        const std::size_t slash = key.find('/', after);
+        const Bytes shown = slash == Bytes::npos ? key : key.substr(0, slash + 1);
+        if (expected.empty() || expected.back() != shown) expected.push_back(shown);
+      }
+      for (const std::size_t limit : {1u, 2u, 100u}) {
+        for (const bool at_a_time : {false, true}) {
+          std::vector<Bytes> found;
+          ReadRequest request{.range = KeyRange{"a", {}},
+                              .rows_limit = limit,
+                              .value_octets = 2,
+                              .folding = Folding{after, "/"}};
+          if (at_a_time) request.at = at(now);
+          do {
+            const ReadReply reply = *read(rows_, group_, request)->reply;
+            ASSERT_LE(reply.rows.size(), limit);
+            for (const Row& row : reply.rows) {
+              found.push_back(row.key);
+              ASSERT_EQ(row.value.value, row.value.version == 0 ? "" : "va");
+            }
+            request.range->from = reply.covered_to;
+          } while (!request.range->from.empty());
+          ASSERT_EQ(found, expected) << "set " << set << " after " << after << " limit " << limit;
+        }
+      }
+    }
+  }
 }
 
 TEST_F(GroupMachineTest, WhatWasThereWhenAReaderCameFirstMayBeOlderThanTheReader) {

@@ -206,6 +206,55 @@ TEST_F(ShardTest, ATransactionScansOverShards) {
   });
 }
 
+TEST_F(ShardTest, AScanOverShardsFoldsPagesAndEnds) {
+  const Bytes a = key_of(0, "k-"), b = key_of(1, "k-"), c = key_of(2, "k-");
+  for (const Bytes& key : {a + "1", a + "2/x", a + "2/y", b + "1", c + "9/z"}) {
+    ASSERT_TRUE(put(1, key, "a long value"));
+  }
+  // Half of what is folded is in another group.
+  ASSERT_TRUE(change(kv::SplitShard{a + "2/y"}).has_value());
+  move(a + "2/y", GroupId(2));
+  const auto page = [&](const Bytes& from, std::size_t limit) {
+    return nodes_.on(2, [&](Node& node) {
+      return *node.coordinator().scan({.from = from,
+                                       .to = {},
+                                       .rows_limit = limit,
+                                       .value_octets = 6,
+                                       .folding = kv::Folding{a.size(), "/"}},
+                                      soon(node));
+    });
+  };
+  const std::vector<std::pair<Bytes, bool>> expected = {
+      {a + "1", false}, {a + "2/", true}, {b + "1", false}, {c + "9/", true}};
+  for (std::size_t limit = 1; limit <= 5; ++limit) {
+    std::vector<std::pair<Bytes, bool>> found;
+    for (Bytes from = "\1"; !from.empty();) {
+      kv::ScanReply reply = page(from, limit);
+      EXPECT_LE(reply.rows.size(), limit);
+      for (const kv::ScannedRow& row : reply.rows) {
+        found.emplace_back(row.key, row.is_folded);
+        EXPECT_EQ(row.value.value, row.is_folded ? "" : "a long");
+      }
+      from = std::move(reply.covered_to);
+    }
+    EXPECT_EQ(found, expected) << "pages of " << limit;
+  }
+}
+
+TEST_F(ShardTest, ABatchMayDemandThatNothingIsInARangeOfSeveralGroups) {
+  const Bytes here = key_of(0, "a"), there = key_of(1, "b");
+  const auto write_if_empty = [&] {
+    return *write(2, {.conditions = {{.key = there, .kind = Condition::Kind::absent},
+                                     kv::nothing_between(here, there)},
+                      .mutations = {{key_of(2, "c"), "1"}}});
+  };
+  EXPECT_TRUE(write_if_empty().applied);
+  ASSERT_TRUE(put(1, key_of(0, "b"), "1"));
+  const kv::BatchOutcome refused = write_if_empty();
+  EXPECT_FALSE(refused.applied);
+  EXPECT_EQ(refused.failed_condition, 1u);
+}
+
 TEST_F(ShardTest, AChangeThatMakesNoSenseIsRefusedWithAReason) {
   const auto code = [&](const kv::ShardChange& one) { return change(one).error().code; };
   EXPECT_EQ(code(kv::MoveShard{"no such shard", GroupId(1)}), ErrorCode::invalid_argument);
