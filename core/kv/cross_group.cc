@@ -51,6 +51,7 @@ class SplitConditions {
 // for.
 void append_rows(ReadReply reply, std::size_t limit, ScanReply& all) {
   for (Row& row : reply.rows) {
+    CHECK(all.rows.empty() || all.rows.back().key <= row.key);
     const bool is_folded = row.value.version == 0;
     if (is_folded && !all.rows.empty() && all.rows.back().key == row.key) continue;
     if (all.rows.size() == limit) {

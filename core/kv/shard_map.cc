@@ -40,6 +40,7 @@ KeyRange ShardMap::range_of(BytesView key) const {
 }
 
 std::vector<std::pair<GroupId, KeyRange>> ShardMap::parts_of(const KeyRange& range) const {
+  CHECK(range.to.empty() || range.from <= range.to);
   std::vector<std::pair<GroupId, KeyRange>> parts;
   for (Bytes from = range.from;;) {
     Bytes to = range_of(from).to;

@@ -108,7 +108,9 @@ class SnapshotReader {
     do {
       const std::size_t wanted = request_.rows_limit - reply.rows.size();
       TRY(Part part, get_part({reply.covered_to, range.to}, std::min(wanted, kFoldedPage)));
+      const Bytes before = reply.covered_to;
       fold(reply, std::move(part));
+      CHECK(reply.covered_to.empty() || reply.covered_to > before);
     } while (reply.covered_to != range.to && reply.rows.size() < request_.rows_limit);
     return {};
   }
