@@ -127,7 +127,8 @@ const char* verb_of(Call::Kind kind) {
 class Story {
  public:
   Story(const StoryShape& shape, const StoryWorld& where, sim::Choices& choices)
-      : shape_(shape), where_(where), choices_(choices), world_(choices, world_options(where.scale)),
+      : shape_(shape), where_(where), choices_(choices),
+        world_(choices, world_options(where.scale)),
         cluster_(world_, config_of(shape.nodes, where.scale), nullptr, where.has_learner ? 1 : 0) {
     const auto disks = found(shape.nodes, where.has_learner);
     for (std::size_t i = 0; i < disks.size(); ++i) {

@@ -1,6 +1,6 @@
-// A story for metamorphic tests (Chen et al., 1998): clients work on objects while nodes are cut off
-// and freeze, told of one cluster and then of another that differs in what clients must not see.
-// What they asked and were told, in order and in time, is the history that the two have in common.
+// A story for metamorphic tests (Chen et al., 1998): clients work on objects while nodes are cut
+// off and freeze, told of one cluster and then of another that differs in what clients must not
+// see. What they asked and were told, in order and in time, is what the two have in common.
 //
 // Chance enters by named streams alone: what one telling drew is handed to the other under other
 // names. What the nodes do is not alike where they break ties by id by design, and a story keeps
