@@ -95,6 +95,8 @@ void HttpRequest::clear() {
   headers.clear();
   body.clear();
   if (body.capacity() > kBodyKept) body.shrink_to_fit();
+  body_source = nullptr;
+  step_time = {};
   peer.clear();
   arrived = {};
 }
@@ -103,6 +105,10 @@ std::optional<std::string> HttpRequest::decode_path(std::string_view raw) {
   std::optional<std::string> decoded = percent_decode(raw);
   if (decoded && decoded->find('\0') != std::string::npos) return std::nullopt;
   return decoded;
+}
+
+bool HttpHandler::streams_body(const HttpRequest&) const {
+  return false;
 }
 
 std::size_t HttpHandler::body_limit(const HttpRequest&) const {

@@ -1,5 +1,5 @@
-// HTTP as handlers see it: a request that has been read completely, and the answer to it. What goes
-// over the wire is http_parser.h and http_server.h.
+// HTTP as handlers see it: a request, read completely or up to its body, and the answer to it. What
+// goes over the wire is http_parser.h and http_server.h.
 #pragma once
 
 #include <memory>
@@ -48,6 +48,33 @@ class HttpHeaders {
   std::vector<Field> fields_;
 };
 
+// A body that is too large to be held, piece by piece.
+//
+// Of an answer: made by the handler while it is sent. The server asks for a piece when the
+// transport has taken the one before, so a client that reads slowly makes its source wait.
+// Destroyed as soon as it is done with, or the client has gone.
+//
+// Of a request: read from the connection when the handler asks, and only then, so a handler that
+// works slowly makes its client wait. See HttpHandler::streams_body.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+
+  // The length of all pieces, if it is known beforehand (Content-Length). Otherwise an answer's
+  // body is chunked (RFC 9112 §7.1), for a client of HTTP/1.0 ended by the connection's end.
+  virtual std::optional<std::uint64_t> size() const { return std::nullopt; }
+
+  // The next piece; an empty one is the end. May suspend until the deadline at most.
+  //
+  // Of an answer: after an error the server breaks the connection, so that a client never takes a
+  // part for the whole.
+  // Of a request: pieces are at most 64 KiB. Errors: timed_out (the deadline came: ask again if you
+  // like; or the client is slower than the server bears: so says every later call),
+  // connection_lost (the client has ended its side within the body), invalid_argument (malformed,
+  // or more than HttpHandler::body_limit). After an error what has come is not the whole body.
+  virtual Result<Bytes> next(Deadline deadline) = 0;
+};
+
 struct HttpRequest {
   std::string method;  // As sent: methods are case-sensitive.
   std::string target;  // As sent: origin form, absolute form, or "*".
@@ -60,9 +87,13 @@ struct HttpRequest {
   int minor_version = 1;  // Of HTTP/1.
   HttpHeaders headers;
   Bytes body;
+  // In the place of `body` where the handler streams it, else null. Good until handle() returns.
+  BodySource* body_source = nullptr;
+  // How long a handler that streams may take for each of its steps; see HttpHandler::handle.
+  Duration step_time{};
 
   Address peer;
-  Instant arrived;  // When the last octet had been read.
+  Instant arrived;  // When the last octet had been read; of the head, where the body is streamed.
 
   // Takes the target apart.
   void set_target(std::string_view whole);
@@ -75,22 +106,6 @@ struct HttpRequest {
   std::optional<std::string> path() const { return decode_path(raw_path); }
 
   static std::optional<std::string> decode_path(std::string_view raw);
-};
-
-// The body of an answer that is too large to be held: made piece by piece while it is sent. The
-// server asks for a piece when the transport has taken the one before, so a client that reads
-// slowly makes its source wait. Destroyed as soon as it is done with, or the client has gone.
-class BodySource {
- public:
-  virtual ~BodySource() = default;
-
-  // The length of all pieces, if it is known beforehand: sent as Content-Length. Otherwise the body
-  // is chunked (RFC 9112 §7.1), for a client of HTTP/1.0 ended by the connection's end.
-  virtual std::optional<std::uint64_t> size() const { return std::nullopt; }
-
-  // The next piece; an empty one is the end. May suspend until the deadline at most. After an error
-  // the server breaks the connection: a client never takes a part for the whole.
-  virtual Result<Bytes> next(Deadline deadline) = 0;
 };
 
 struct HttpResponse {
@@ -112,10 +127,22 @@ class HttpHandler {
 
   // May suspend until the deadline at most. The fiber is killed while it is suspended when the
   // client goes away or the server stops.
+  //
+  // Where the body is streamed, no one deadline fits every size: `deadline` is that of the first
+  // step, and each later step (what is done with one piece, what follows the last) may take
+  // request.step_time from its own beginning. Waits for the client do not count: they are limited
+  // by the server, whatever the deadline given to BodySource::next.
   virtual HttpResponse handle(const HttpRequest& request, Deadline deadline) = 0;
 
-  // The largest body this handler takes for the request with this head (the body is still empty).
-  // Beyond it the server answers refusal(413). Never suspends.
+  // Whether handle() is to be called for the request with this head before its body is read, and
+  // reads it itself from request.body_source. The client is told to go on (100 Continue) at the
+  // first read: a refusal by the head alone costs no upload. What handle() leaves unread is read
+  // away if it is little; else the connection ends with the answer. Never suspends.
+  virtual bool streams_body(const HttpRequest& head) const;
+
+  // The largest body this handler takes for the request with this head (the body is still empty),
+  // transfer coding not counted. Beyond it the server answers refusal(413), or, if only the body
+  // itself shows it, body_source fails. Never suspends.
   virtual std::size_t body_limit(const HttpRequest& head) const;
 
   // The answer to what the server refuses by itself, in this listener's shape: 400, 408, 413, 414,

@@ -7,6 +7,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 #include <iterator>
+#include <utility>
 
 #include "core/base/check.h"
 
@@ -59,11 +60,11 @@ class HttpRequestParser::Grammar : public http::basic_parser<true> {
 
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
-    if (length) owner_.request_.body.reserve(*length);
+    if (length && !owner_.streams_body_) owner_.request_.body.reserve(*length);
   }
   std::size_t on_body_impl(beast::string_view piece, error_code&) override { return add(piece); }
   void on_chunk_header_impl(std::uint64_t size, beast::string_view, error_code&) override {
-    if (size > owner_.body_limit_ - owner_.request_.body.size()) {
+    if (size > owner_.body_limit_ - owner_.body_bytes_) {
       owner_.fail(413, "the body is too large");
     }
   }
@@ -74,8 +75,9 @@ class HttpRequestParser::Grammar : public http::basic_parser<true> {
 
   std::size_t add(beast::string_view piece) {
     if (owner_.error_) return piece.size();
-    CHECK(owner_.request_.body.size() + piece.size() <= owner_.body_limit_);
+    CHECK(owner_.body_bytes_ + piece.size() <= owner_.body_limit_);
     owner_.request_.body.append(piece.data(), piece.size());
+    owner_.body_bytes_ += piece.size();
     return piece.size();
   }
 
@@ -94,6 +96,8 @@ void HttpRequestParser::reset() {
   error_.reset();
   head_bytes_ = 0;
   body_limit_ = 0;
+  body_bytes_ = 0;
+  streams_body_ = false;
   head_checked_ = false;
   // Beast's parser is good for one message: another takes its place.
   std::destroy_at(grammar_.get());
@@ -170,6 +174,23 @@ void HttpRequestParser::set_body_limit(std::size_t bytes) {
   body_limit_ = bytes;
   const auto length = grammar_->content_length();
   if (length && *length > bytes) fail(413, "the body is too large");
+}
+
+void HttpRequestParser::stream_body() {
+  CHECK(head_done() && body_bytes_ == 0);
+  streams_body_ = true;
+}
+
+Bytes HttpRequestParser::take_body() {
+  CHECK(streams_body_);
+  return std::exchange(request_.body, {});
+}
+
+std::optional<std::uint64_t> HttpRequestParser::body_size() const {
+  CHECK(head_done());
+  if (grammar_->chunked()) return std::nullopt;
+  const auto length = grammar_->content_length();
+  return length ? *length : 0;
 }
 
 bool HttpRequestParser::head_done() const {

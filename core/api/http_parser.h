@@ -43,6 +43,16 @@ class HttpRequestParser {
   // REQUIRES: head_done(). Fails with 413 at once if the head announces more.
   void set_body_limit(std::size_t bytes);
 
+  // Makes no room for the whole body: the caller takes away what has come with take_body().
+  // REQUIRES: the body has not begun.
+  void stream_body();
+  // What has come of the body since the last call. REQUIRES: stream_body() was called.
+  Bytes take_body();
+  // How long the body is by the head; nothing if only its end will tell. REQUIRES: head_done().
+  std::optional<std::uint64_t> body_size() const;
+  // How much of the body has come, taken away or not.
+  std::size_t body_bytes() const { return body_bytes_; }
+
   // As much as is known by now. REQUIRES for the second: done().
   const HttpRequest& request() const { return request_; }
   HttpRequest& request() { return request_; }
@@ -62,6 +72,8 @@ class HttpRequestParser {
   std::optional<HttpParseError> error_;
   std::size_t head_bytes_ = 0;
   std::size_t body_limit_ = 0;
+  std::size_t body_bytes_ = 0;
+  bool streams_body_ = false;
   bool head_checked_ = false;
   std::unique_ptr<Grammar> grammar_;
 };
@@ -95,6 +107,9 @@ class HttpResponseParser {
   std::optional<HttpParseError> error_;
   std::unique_ptr<Grammar> grammar_;
 };
+
+// The interim answer that asks for the body (RFC 9110 §15.2.1).
+inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 // How an answer goes over the wire, apart from what it says.
 struct HttpFraming {

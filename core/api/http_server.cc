@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/api/date.h"
+#include "core/api/request_reader.h"
 #include "core/base/check.h"
 
 namespace keelson::api {
@@ -21,23 +22,18 @@ constexpr Duration kLingerTime = 1s;
 constexpr std::size_t kLingerBytes = 8 * 1024 * 1024;
 constexpr Duration kAcceptBackoff = 100ms;
 
-constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-
 }  // namespace
 
 struct HttpServer::Session {
   Session(std::unique_ptr<Connection> stream, const HttpRequestParser::Limits& limits)
-      : connection(std::move(stream)), peer(connection->peer()), parser(limits) {}
+      : connection(std::move(stream)), peer(connection->peer()), reader(*connection, limits) {}
 
-  BytesView unread() const { return BytesView(buffer).substr(begin, end - begin); }
+  HttpRequestParser& parser() { return reader.parser(); }
 
   std::unique_ptr<Connection> connection;
   const Address peer;
   Fiber* fiber = nullptr;
-  HttpRequestParser parser;
-  std::string buffer;  // Octets [begin, end) were read and not yet parsed.
-  std::size_t begin = 0;
-  std::size_t end = 0;
+  RequestReader reader;
   bool waits_for_request = true;
   std::string out;
 };
@@ -176,38 +172,57 @@ void HttpServer::serve(Session& session) {
   while (serve_one(session)) {
   }
   session.connection->shutdown_write();
-  linger(session);
+  session.reader.read_away(kLingerBytes, Deadline::in(clock_, kLingerTime));
 }
 
 // False once the connection is done with.
 bool HttpServer::serve_one(Session& session) {
-  session.parser.reset();
+  session.parser().reset();
   session.waits_for_request = true;
-  switch (read_request(session)) {
+  const Reading reading = read_request(session);
+  HttpRequest& request = session.parser().request();
+  request.peer = session.peer;
+  request.arrived = clock_.now();
+  switch (reading) {
     case Reading::closed:
       return false;
     case Reading::refused:
-      return refuse(session, session.parser.error()->status, session.parser.error()->message);
+      return refuse(session, session.parser().error()->status, session.parser().error()->message);
     case Reading::complete:
+      return respond(session, nullptr);
+    case Reading::streamed:
       break;
   }
-  HttpRequest& request = session.parser.request();
-  request.peer = session.peer;
-  request.arrived = clock_.now();
+  session.parser().stream_body();
+  RequestBody body(clock_, *session.connection, session.reader,
+                   {.idle_time = options_.body_idle_time,
+                    .window_time = options_.body_window_time,
+                    .window_bytes_min = options_.body_window_bytes_min});
+  request.body_source = &body;
+  request.step_time = options_.handle_time;
+  return respond(session, &body) && body.skip();
+}
+
+// `body` is the one that is streamed, if it is.
+bool HttpServer::respond(Session& session, RequestBody* body) {
+  HttpRequest& request = session.parser().request();
   std::optional<InFlight> counted(std::in_place, *this);
   const HttpResponse response =
       handler_.handle(request, Deadline::in(clock_, options_.handle_time));
   if (!response.source) counted.reset();
+  request.body_source = nullptr;
   const bool ends_with_connection =
       response.source && !response.source->size() && request.minor_version == 0;
-  const bool close = draining_ || !session.parser.keep_alive() || ends_with_connection;
+  const bool close = draining_ || !session.parser().keep_alive() || ends_with_connection ||
+                     (body != nullptr && !body->can_be_skipped());
   return answer(session, response, close) && !close && !draining_;
 }
 
 HttpServer::Reading HttpServer::read_request(Session& session) {
-  HttpRequestParser& parser = session.parser;
-  ErrorCode why{};
-  if (session.unread().empty() && !fill(session, Deadline::in(clock_, options_.idle_time), why)) {
+  RequestReader& reader = session.reader;
+  HttpRequestParser& parser = reader.parser();
+  if (!reader.has_unread() &&
+      !reader.fill(kReadBytes, Deadline::in(clock_, options_.idle_time))) {
     return Reading::closed;
   }
   session.waits_for_request = false;
@@ -215,60 +230,36 @@ HttpServer::Reading HttpServer::read_request(Session& session) {
   const Deadline request_deadline = Deadline::in(clock_, options_.request_time);
   bool had_head = false;
   for (;;) {
-    session.begin += parser.put(session.unread());
+    reader.parse();
     if (parser.error()) return Reading::refused;
     if (parser.head_done() && !had_head) {
       had_head = true;
       parser.set_body_limit(handler_.body_limit(parser.request()));
       if (parser.error()) return Reading::refused;
+      if (handler_.streams_body(parser.request())) return Reading::streamed;
       if (parser.done()) return Reading::complete;
-      if (parser.expects_continue() && session.unread().empty()) say_continue(session);
-      if (!session.unread().empty()) continue;
+      if (reader.has_unread()) continue;
+      // If it fails, so does the read that follows.
+      if (parser.expects_continue()) {
+        (void)session.connection->write(kContinue, Deadline::in(clock_, options_.write_time));
+      }
     }
     if (parser.done()) return Reading::complete;
     const Deadline deadline =
         had_head ? request_deadline : std::min(head_deadline, request_deadline);
-    if (!fill(session, deadline, why)) {
-      if (why != ErrorCode::timed_out)
-        return Reading::closed;  // Half a request, and no more comes.
+    if (const auto more = reader.fill(kReadBytes, deadline); !more) {
+      // Half a request, and no more comes.
+      if (more.error().code != ErrorCode::timed_out) return Reading::closed;
       refuse(session, 408, "the request took too long to arrive");
       return Reading::closed;
     }
   }
 }
 
-// Reads at least one octet more; false at the end of the stream, when it broke, or at the deadline.
-bool HttpServer::fill(Session& session, Deadline deadline, ErrorCode& why) {
-  if (session.begin > 0) {
-    // Only what is unread moves; the room behind it stays as it is.
-    const BytesView unread = session.unread();
-    std::copy(unread.begin(), unread.end(), session.buffer.begin());
-    session.end -= session.begin;
-    session.begin = 0;
-  }
-  // The parser uses up everything except an unfinished line or a chunk's head, both of limited
-  // size.
-  if (session.buffer.size() < session.end + kReadBytes) {
-    session.buffer.resize(session.end + kReadBytes);
-  }
-  const auto count = session.connection->read(
-      std::span(session.buffer.data() + session.end, session.buffer.size() - session.end),
-      deadline);
-  why = count ? ErrorCode::connection_lost : count.error().code;
-  if (!count || *count == 0) return false;
-  session.end += *count;
-  return true;
-}
-
-void HttpServer::say_continue(Session& session) {
-  // If it fails, so does the read that follows.
-  (void)session.connection->write(kContinue, Deadline::in(clock_, options_.write_time));
-}
-
 bool HttpServer::answer(Session& session, const HttpResponse& response, bool close) {
   CHECK(response.status >= 200 && response.status <= 599);
   answers_[response.status / 100]->add();
-  const HttpRequest& request = session.parser.request();
+  const HttpRequest& request = session.parser().request();
   session.out.clear();
   serialize(response,
             {.head_request = request.method == "HEAD",
@@ -289,7 +280,7 @@ bool HttpServer::answer(Session& session, const HttpResponse& response, bool clo
 
 bool HttpServer::stream(Session& session, BodySource& source) {
   const std::optional<std::uint64_t> size = source.size();
-  const bool in_chunks = !size && session.parser.request().minor_version > 0;
+  const bool in_chunks = !size && session.parser().request().minor_version > 0;
   std::uint64_t sent = 0;
   for (bool is_end = false; !is_end;) {
     const Result<Bytes> piece = source.next(Deadline::in(clock_, options_.handle_time));
@@ -312,19 +303,8 @@ bool HttpServer::stream(Session& session, BodySource& source) {
 // What cannot be understood cannot be told apart from what follows it, so a refusal is the last
 // word.
 bool HttpServer::refuse(Session& session, int status, std::string_view message) {
-  (void)answer(session, handler_.refusal(session.parser.request(), status, message), true);
+  (void)answer(session, handler_.refusal(session.parser().request(), status, message), true);
   return false;
-}
-
-void HttpServer::linger(Session& session) {
-  const Deadline deadline = Deadline::in(clock_, kLingerTime);
-  std::size_t read_bytes = 0;
-  session.buffer.resize(std::max(session.buffer.size(), kReadBytes));
-  while (read_bytes < kLingerBytes) {
-    const auto count = session.connection->read(std::span(session.buffer), deadline);
-    if (!count || *count == 0) return;
-    read_bytes += *count;
-  }
 }
 
 std::string_view HttpServer::date() {

@@ -3,7 +3,10 @@
 //
 // Every wait has a limit: the first octet of a request (idle_time), its head (head_time), all of it
 // (request_time), the handler (handle_time), and the answer (write_time). An answer with a source
-// is limited piece by piece: handle_time to make one, write_time to send it.
+// is limited piece by piece: handle_time to make one, write_time to send it. A body that the
+// handler streams is limited by its pace instead of request_time: a client may fall silent for
+// body_idle_time, and must send body_window_bytes_min in every body_window_time that it lets us
+// wait.
 #pragma once
 
 #include <map>
@@ -19,6 +22,8 @@
 
 namespace keelson::api {
 
+class RequestBody;
+
 struct HttpServerOptions {
   std::string listener;  // "admin", "s3": a label of metrics.
   HttpRequestParser::Limits request_limits = {};
@@ -28,6 +33,9 @@ struct HttpServerOptions {
   Duration request_time = std::chrono::seconds(60);
   Duration handle_time = std::chrono::seconds(30);
   Duration write_time = std::chrono::seconds(30);
+  Duration body_idle_time = std::chrono::seconds(30);
+  Duration body_window_time = std::chrono::seconds(60);
+  std::size_t body_window_bytes_min = 64 * 1024;
 };
 
 class HttpServer {
@@ -65,14 +73,12 @@ class HttpServer {
 
   void serve(Session& session);
   bool serve_one(Session& session);
-  enum class Reading { complete, refused, closed };
+  enum class Reading { complete, streamed, refused, closed };
   Reading read_request(Session& session);
-  bool fill(Session& session, Deadline deadline, ErrorCode& why);
-  void say_continue(Session& session);
+  bool respond(Session& session, RequestBody* body);
   bool answer(Session& session, const HttpResponse& response, bool close);
   bool stream(Session& session, BodySource& source);
   bool refuse(Session& session, int status, std::string_view message);
-  void linger(Session& session);
 
   std::string_view date();
 

@@ -224,6 +224,10 @@ HttpResponse ProbedHandler::handle(const HttpRequest& request, Deadline deadline
   return behind_.handle(request, deadline);
 }
 
+bool ProbedHandler::streams_body(const HttpRequest& head) const {
+  return !probes_.owns(head) && behind_.streams_body(head);
+}
+
 std::size_t ProbedHandler::body_limit(const HttpRequest& head) const {
   return probes_.owns(head) ? Probes::kBodyLimit : behind_.body_limit(head);
 }

@@ -87,6 +87,7 @@ class ProbedHandler : public HttpHandler {
   ProbedHandler(Probes& probes, HttpHandler& behind) : probes_(probes), behind_(behind) {}
 
   HttpResponse handle(const HttpRequest& request, Deadline deadline) override;
+  bool streams_body(const HttpRequest& head) const override;
   std::size_t body_limit(const HttpRequest& head) const override;
   HttpResponse refusal(const HttpRequest& head, int status,
                        std::string_view message) const override;

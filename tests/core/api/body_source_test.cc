@@ -3,7 +3,7 @@
 
 #include "core/api/http_server.h"
 #include "core/runtime/sync.h"
-#include "tests/core/api/memory_network.h"
+#include "tests/core/api/http_world.h"
 
 namespace keelson::api {
 namespace {
@@ -48,51 +48,19 @@ class Streams : public HttpHandler {
   Plan plan;
 };
 
-class BodySourceTest : public testing::Test {
+class BodySourceTest : public HttpWorld {
  protected:
   BodySourceTest() {
     CHECK(server_.start("server"));
     network_.settle();
-    auto connection = network_.connect("server", Deadline::never());
-    CHECK(connection.has_value());
-    client_ = *std::move(connection);
-    network_.settle();
+    client_ = connect();
   }
-  void send(std::string_view octets) {
-    clients_.spawn("client", [this, octets = std::string(octets)] {
-      (void)client_->write(octets, Deadline::never());
-    });
-    network_.settle();
-  }
-  std::string receive(std::size_t most = SIZE_MAX) {
-    std::string got;
-    clients_.spawn("client", [&] {
-      char buffer[64];
-      while (got.size() < most) {
-        const auto count = client_->read(buffer, Deadline{clock_.now()});
-        if (!count && count.error().code == ErrorCode::connection_lost) got += "<reset>";
-        if (count && *count == 0) got += "<end>";
-        if (!count || *count == 0) return;
-        got.append(buffer, *count);
-      }
-    });
-    run_until(network_, scheduler_, clock_, clock_.now());
-    return got;
-  }
-  static std::string body_of(const std::string& answer) {
-    const std::size_t end = answer.find("\r\n\r\n");
-    return end == std::string::npos ? "" : answer.substr(end + 4);
-  }
+  void send(std::string_view octets) { HttpWorld::send(*client_, octets); }
+  std::string receive(std::size_t most = SIZE_MAX) { return HttpWorld::receive(*client_, most); }
 
-  ManualClock clock_;
-  StackPool stacks_;
-  Scheduler scheduler_{clock_, stacks_};
-  MemoryNetwork network_{scheduler_};
-  Metrics metrics_;
   Streams streams_;
   HttpServer server_{clock_, scheduler_, network_, streams_, metrics_, {.listener = "test"}};
   std::unique_ptr<Connection> client_;
-  TaskGroup clients_{scheduler_};
 };
 
 constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -134,8 +102,7 @@ TEST_F(BodySourceTest, PiecesThatAreNotTheAnnouncedSizeBreakTheConnection) {
   for (const std::uint64_t size : {4, 6}) {
     streams_.plan.size = size;
     streams_.plan.given = 0;
-    client_ = *network_.connect("server", Deadline::never());
-    network_.settle();
+    client_ = connect();
     send(kGet);
     EXPECT_TRUE(receive().ends_with("<reset>")) << size;
   }

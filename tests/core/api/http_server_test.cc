@@ -4,7 +4,7 @@
 
 #include "core/api/http_parser.h"
 #include "core/runtime/sync.h"
-#include "tests/core/api/memory_network.h"
+#include "tests/core/api/http_world.h"
 
 namespace keelson::api {
 namespace {
@@ -37,7 +37,7 @@ class Echo : public HttpHandler {
   std::vector<Instant> arrivals;
 };
 
-class HttpServerTest : public testing::Test {
+class HttpServerTest : public HttpWorld {
  protected:
   HttpServerTest() { start({.listener = "test"}); }
 
@@ -48,53 +48,8 @@ class HttpServerTest : public testing::Test {
     network_.settle();
   }
 
-  std::unique_ptr<Connection> connect() {
-    auto connection = network_.connect("server", Deadline::never());
-    CHECK(connection.has_value());
-    network_.settle();
-    return *std::move(connection);
-  }
-  void send(Connection& client, std::string_view octets) {
-    clients_.spawn("client", [&client, octets = std::string(octets)] {
-      (void)client.write(octets, Deadline::never());
-    });
-    network_.settle();
-  }
-  // What has arrived by now; "<end>" follows the end of the stream, "<reset>" a broken one.
-  std::string receive(Connection& client) {
-    std::string got;
-    clients_.spawn("client", [&] {
-      char buffer[4096];
-      for (;;) {
-        const auto count = client.read(buffer, Deadline{clock_.now()});
-        if (!count) {
-          if (count.error().code == ErrorCode::connection_lost) got += "<reset>";
-          return;
-        }
-        if (*count == 0) {
-          got += "<end>";
-          return;
-        }
-        got.append(buffer, *count);
-      }
-    });
-    run_until(network_, scheduler_, clock_, clock_.now());
-    return got;
-  }
-  void pass(Duration span) { run_until(network_, scheduler_, clock_, clock_.now() + span); }
-
-  static std::string status_line(const std::string& answer) {
-    return answer.substr(0, answer.find('\r'));
-  }
-
-  ManualClock clock_;
-  StackPool stacks_;
-  Scheduler scheduler_{clock_, stacks_};
-  MemoryNetwork network_{scheduler_};
-  Metrics metrics_;
   Echo echo_{scheduler_};
   std::unique_ptr<HttpServer> server_;
-  TaskGroup clients_{scheduler_};
 };
 
 TEST_F(HttpServerTest, AnswersOneRequestAfterAnotherOnOneConnection) {
