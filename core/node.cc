@@ -176,7 +176,7 @@ class Node::Listeners {
                     {.style = api::ProbeStyle::sqs,
                      .listener = "sqs",
                      .budget = config.probe_timeout}),
-        s3_(env.clock, env.random, coordinator,
+        s3_(env.clock, env.scheduler, env.random, coordinator,
             config.credentials.empty() ? nullptr : &config.credentials,
             {.region = config.region, .domains = {}}),
         dynamodb_(env.random), sqs_(env.random), probed_s3_(s3_probes_, s3_),

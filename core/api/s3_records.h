@@ -1,50 +1,168 @@
 // How buckets and objects lie in the store. Everything of one bucket begins with the same octets,
-// so that it is in one group unless it was split: mostly a condition on the bucket and a change of
-// its objects are one entry of one log.
+// so that it is in one group unless it was split: mostly a change and its conditions are one entry
+// of one log.
 //
-//   key    = spread "s3/bucket/" bucket             a bucket's record
-//          | spread "s3/object/" bucket "/" object  an object's record; a bucket's name has no "/"
-//   spread = 2 octets: that of the bucket's name (core/kv/spread.h)
+//   key    = "s3/" ...                              in the spread of "s3" itself:
+//          | spread "s3/buckets/" bucket            BucketEntry: the list of all buckets
+//            ...                                    in that of the bucket's name:
+//          | spread "s3/bucket/" bucket             BucketRecord
+//          | spread "s3/object/" bucket "/" object  ObjectRecord; a bucket's name has no "/"
+//          | spread "s3/blob/" bucket "/" id        BlobRecord
+//          | spread "s3/chunk/" bucket "/" id n     the n-th chunk of a blob, n big-endian
+//          | spread "s3/upload/" bucket "/" object NUL id         UploadRecord
+//          | spread "s3/part/" bucket "/" id        written with every part of the upload
+//          | spread "s3/part/" bucket "/" id n      PartRecord; n big-endian
+//   spread = 2 octets (core/kv/spread.h)            id = 16 octets
 //
-//   bucket = %x01 created-ms
-//   object = %x01 modified-ms md5 field-count *( name value ) body
-//   name, value = length octets          counts and lengths: u32, times: u64, little-endian
-//   md5    = 16 octets; body = the rest
+// Records are an octet for their version and a message of core/api/s3.proto; an object's is that of
+// its ObjectHead, which is all that listings read, that of the rest, and a small body:
+//
+//   object = version size head size rest body       size: u32, little-endian
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/api/http.h"
 #include "core/base/bytes.h"
 #include "core/base/result.h"
+#include "core/kv/key_range.h"
 
 namespace keelson::api {
 
+// --- keys ---
+
+Bytes bucket_entry_key(std::string_view bucket);
+kv::KeyRange bucket_entries();
+// Of a key among bucket_entries().
+std::string bucket_of_entry(BytesView key);
+
 Bytes bucket_record_key(std::string_view bucket);
+
 Bytes object_record_key(std::string_view bucket, std::string_view object);
+// Of all objects whose keys begin with the prefix.
+kv::KeyRange object_records(std::string_view bucket, std::string_view prefix = {});
+// What object_record_key() puts before the object's key.
+Bytes object_record_prefix(std::string_view bucket);
+
+Bytes blob_record_key(std::string_view bucket, BytesView id);
+kv::KeyRange blob_records(std::string_view bucket);
+// Of a key among blob_records().
+Bytes blob_of_record(BytesView key);
+Bytes chunk_key(std::string_view bucket, BytesView id, std::uint32_t number);
+kv::KeyRange chunks_of(std::string_view bucket, BytesView id);
+
+Bytes upload_record_key(std::string_view bucket, std::string_view object, BytesView id);
+// Of all uploads to objects whose keys begin with the prefix; in the order of keys, then of ids.
+kv::KeyRange upload_records(std::string_view bucket, std::string_view prefix = {});
+struct UploadName {
+  std::string object;
+  Bytes id;
+};
+// Of a key among upload_records(bucket). Errors: corrupt.
+Result<UploadName> upload_of_record(std::string_view bucket, BytesView key);
+// Written with every part, so that its version tells whether a part has come or changed.
+Bytes parts_mark_key(std::string_view bucket, BytesView upload);
+Bytes part_record_key(std::string_view bucket, BytesView upload, std::uint32_t number);
+kv::KeyRange part_records(std::string_view bucket, BytesView upload);
+// Of a key among part_records().
+std::uint32_t part_number_of(BytesView key);
+
+// --- records; decoding gives the error corrupt for what is none of this version ---
+
+using Fields = std::vector<HttpHeaders::Field>;
 
 struct BucketRecord {
   std::int64_t created_ms = 0;
+  bool public_read = false;
+  Fields tags = {};
 
   Bytes encode() const;
-  // Errors: corrupt.
   static Result<BucketRecord> decode(BytesView bytes);
 };
 
-struct ObjectRecord {
+struct BucketEntry {
+  std::int64_t created_ms = 0;
+  bool is_deleted = false;  // What it had is still to be collected.
+
+  Bytes encode() const;
+  static Result<BucketEntry> decode(BytesView bytes);
+};
+
+struct ObjectHead {
   std::int64_t modified_ms = 0;
-  Bytes md5;
-  HttpHeaders headers;  // Content-Type, x-amz-meta-*, …: as they were sent and are sent back.
-  Bytes body;
+  std::uint64_t size = 0;
+  std::string etag;  // Without quotation marks.
+  std::string checksum_algorithm = {};  // "CRC32"; "" if there is no checksum.
 
-  // With the quotation marks.
-  std::string etag() const { return '"' + to_hex(md5) + '"'; }
+  // From a record's beginning, which has at least kBytesMax octets of it. Errors: corrupt.
+  static constexpr std::size_t kBytesMax = 256;
+  static Result<ObjectHead> decode(BytesView beginning);
 
-  // With this body, which is copied once.
-  Bytes encode_with(BytesView its_body) const;
-  // Errors: corrupt.
+  std::string quoted_etag() const { return '"' + etag + '"'; }
+};
+
+// Octets that lie in a blob, from its first on.
+struct Piece {
+  Bytes blob;
+  std::uint64_t size = 0;
+  std::uint32_t chunk_bytes = 0;  // Of each of its chunks but the last.
+};
+
+struct ObjectRecord {
+  ObjectHead head;
+  HttpHeaders headers;    // Content-Type, x-amz-meta-*, …: as they were sent and are sent back.
+  Fields tags = {};
+  Fields checksums = {};  // "x-amz-checksum-crc32", base64.
+  std::vector<Piece> pieces = {};  // The body, one after the other; none if it is in here.
+  Bytes upload = {};               // That made it, or empty.
+  Bytes body = {};
+
+  Bytes encode() const;
   static Result<ObjectRecord> decode(BytesView bytes);
+};
+
+// A blob is written once, chunk by chunk, and used by at most one object or part.
+struct BlobRecord {
+  std::int64_t touched_ms = 0;  // By the clock of whoever wrote last.
+  bool is_used = false;         // Otherwise it is still being written, or nobody ever will again.
+  std::string key;              // Of the object that uses it, or that its upload is to become.
+  Bytes upload = {};            // Of which it is a part, or empty.
+  std::uint32_t part = 0;
+  bool is_condemned = false;    // Nobody refers to it any more.
+
+  Bytes encode() const;
+  static Result<BlobRecord> decode(BytesView bytes);
+};
+
+struct UploadRecord {
+  std::int64_t created_ms = 0;
+  std::int64_t bucket_created_ms = 0;  // An upload of a bucket that was deleted is none.
+  HttpHeaders headers;
+  Fields tags = {};
+  std::string checksum_algorithm = {};
+  std::string checksum_type = {};  // "COMPOSITE", "FULL_OBJECT", or "".
+  // Of a completed one, which is remembered for those who ask again.
+  std::string etag = {};
+  std::int64_t completed_ms = 0;
+  Fields checksums = {};
+
+  bool is_completed() const { return !etag.empty(); }
+  Bytes encode() const;
+  static Result<UploadRecord> decode(BytesView bytes);
+};
+
+struct PartRecord {
+  std::int64_t modified_ms = 0;
+  std::uint64_t size = 0;
+  Bytes md5;
+  Fields checksums = {};
+  Piece piece;
+
+  Bytes encode() const;
+  static Result<PartRecord> decode(BytesView bytes);
 };
 
 // The rules of S3: 3 to 63 of a-z 0-9 . -, letters or digits at the ends and beside dots, no IPv4

@@ -1,22 +1,24 @@
-// Tested by tests/core/api/s3_adapter_test.cc.
+// Tested by tests/core/api/s3_request_test.cc.
 #include "core/api/s3_request.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <span>
 
 #include "core/api/date.h"
-#include "core/api/digest.h"
 #include "core/base/check.h"
 
 namespace keelson::api {
 
 namespace {
 
+using Operation = S3Operation;
+using Names = std::span<const std::string_view>;
+
 constexpr std::size_t kKeyBytesMax = 1024;
 
-template <std::size_t n>
-bool is_one_of(std::string_view text, const std::array<std::string_view, n>& list) {
+bool is_one_of(std::string_view text, Names list) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
@@ -57,23 +59,94 @@ std::optional<std::string> bucket_of_host(std::string_view host,
   return std::nullopt;
 }
 
-std::optional<S3Operation> operation_of(std::string_view method, const S3Request& request) {
-  const bool on_object = !request.key.empty();
-  if (request.bucket.empty()) {
-    if (method == "GET") return S3Operation::list_buckets;
-    return std::nullopt;
+// --- operations ---
+
+enum class Level { service, bucket, object };
+
+constexpr std::string_view kListV1[] = {"prefix", "delimiter", "marker", "max-keys",
+                                        "encoding-type"};
+constexpr std::string_view kListV2[] = {"prefix",      "delimiter",     "start-after",
+                                        "max-keys",    "encoding-type", "continuation-token",
+                                        "fetch-owner"};
+constexpr std::string_view kListVersions[] = {"prefix",   "delimiter",     "key-marker",
+                                              "max-keys", "encoding-type", "version-id-marker"};
+constexpr std::string_view kListUploads[] = {"prefix",      "delimiter",     "key-marker",
+                                             "max-uploads", "encoding-type", "upload-id-marker"};
+constexpr std::string_view kListParts[] = {"max-parts", "part-number-marker", "encoding-type"};
+constexpr std::string_view kRead[] = {"response-cache-control",    "response-content-disposition",
+                                      "response-content-encoding", "response-content-language",
+                                      "response-content-type",     "response-expires",
+                                      "versionId",                 "partNumber"};
+constexpr std::string_view kVersion[] = {"versionId"};
+constexpr std::string_view kUpload[] = {"uploadId"};
+constexpr std::string_view kListBuckets[] = {"max-buckets", "prefix", "continuation-token"};
+
+// What method, level and, where it has one, parameter make of a request; and which further
+// parameters it may have.
+struct Rule {
+  std::string_view method;
+  Level level;
+  std::string_view parameter;
+  Operation operation;
+  Names further = {};
+  std::string_view value = {};  // Of the parameter, where it matters.
+};
+
+// Those with a parameter come before those without.
+constexpr Rule kRules[] = {
+    {"GET", Level::service, "", Operation::list_buckets, kListBuckets},
+
+    {"GET", Level::bucket, "location", Operation::get_bucket_location},
+    {"GET", Level::bucket, "versioning", Operation::get_bucket_versioning},
+    {"GET", Level::bucket, "acl", Operation::get_bucket_acl},
+    {"GET", Level::bucket, "tagging", Operation::get_bucket_tagging},
+    {"GET", Level::bucket, "versions", Operation::list_object_versions, kListVersions},
+    {"GET", Level::bucket, "uploads", Operation::list_multipart_uploads, kListUploads},
+    {"GET", Level::bucket, "list-type", Operation::list_objects_v2, kListV2, "2"},
+    {"GET", Level::bucket, "", Operation::list_objects, kListV1},
+    {"HEAD", Level::bucket, "", Operation::head_bucket},
+    {"PUT", Level::bucket, "acl", Operation::put_bucket_acl},
+    {"PUT", Level::bucket, "tagging", Operation::put_bucket_tagging},
+    {"PUT", Level::bucket, "", Operation::create_bucket},
+    {"POST", Level::bucket, "delete", Operation::delete_objects},
+    {"DELETE", Level::bucket, "tagging", Operation::delete_bucket_tagging},
+    {"DELETE", Level::bucket, "", Operation::delete_bucket},
+
+    {"GET", Level::object, "acl", Operation::get_object_acl, kVersion},
+    {"GET", Level::object, "tagging", Operation::get_object_tagging, kVersion},
+    {"GET", Level::object, "uploadId", Operation::list_parts, kListParts},
+    {"GET", Level::object, "", Operation::get_object, kRead},
+    {"HEAD", Level::object, "", Operation::head_object, kRead},
+    {"PUT", Level::object, "tagging", Operation::put_object_tagging, kVersion},
+    {"PUT", Level::object, "partNumber", Operation::upload_part, kUpload},
+    {"PUT", Level::object, "", Operation::put_object},
+    {"POST", Level::object, "uploads", Operation::create_multipart_upload},
+    {"POST", Level::object, "uploadId", Operation::complete_multipart_upload},
+    {"DELETE", Level::object, "tagging", Operation::delete_object_tagging, kVersion},
+    {"DELETE", Level::object, "uploadId", Operation::abort_multipart_upload},
+    {"DELETE", Level::object, "", Operation::delete_object, kVersion},
+};
+
+// The rule, or nullptr if the method is none for the resource. A resource that takes the method
+// with parameters only refuses it without.
+const Rule* find_rule(std::string_view method, const S3Request& request) {
+  const Level level = request.bucket.empty() ? Level::service
+                      : request.key.empty()  ? Level::bucket
+                                             : Level::object;
+  for (const Rule& rule : kRules) {
+    if (rule.method != method || rule.level != level) continue;
+    if (rule.parameter.empty()) return &rule;
+    const std::string* const given = request.parameter(rule.parameter);
+    if (given != nullptr && (rule.value.empty() || *given == rule.value)) return &rule;
   }
-  if (method == "GET") return on_object ? S3Operation::get_object : S3Operation::list_objects;
-  if (method == "HEAD") return on_object ? S3Operation::head_object : S3Operation::head_bucket;
-  if (method == "PUT") return on_object ? S3Operation::put_object : S3Operation::create_bucket;
-  if (method == "DELETE") {
-    return on_object ? S3Operation::delete_object : S3Operation::delete_bucket;
-  }
-  return std::nullopt;
+  return nullptr;
 }
 
-bool is_object_read(S3Operation operation) {
-  return operation == S3Operation::get_object || operation == S3Operation::head_object;
+Operation with_source(Operation operation, const HttpHeaders& headers) {
+  if (headers.find("x-amz-copy-source") == nullptr) return operation;
+  if (operation == Operation::put_object) return Operation::copy_object;
+  if (operation == Operation::upload_part) return Operation::upload_part_copy;
+  return operation;
 }
 
 S3Refusal unsupported(std::string_view kind, std::string_view name) {
@@ -82,64 +155,65 @@ S3Refusal unsupported(std::string_view kind, std::string_view name) {
               " implies functionality that is not implemented. Nothing was changed."};
 }
 
-constexpr std::array<std::string_view, 7> kSigningParameters = {
-    "x-id",          "X-Amz-Algorithm",     "X-Amz-Credential", "X-Amz-Date",
-    "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"};
+// --- parameters and headers that may be there ---
 
-constexpr std::array<std::string_view, 6> kResponseOverrides = {
-    "response-cache-control",    "response-content-disposition", "response-content-encoding",
-    "response-content-language", "response-content-type",        "response-expires"};
+constexpr std::string_view kSigningParameters[] = {
+    "x-id",          "X-Amz-Algorithm",     "X-Amz-Credential", "X-Amz-Date",
+    "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",  "X-Amz-Content-Sha256"};
 
 // Of the x-amz- family; they change nothing, or nothing that is not done.
-constexpr std::array<std::string_view, 11> kHeadersOfAll = {
+constexpr std::string_view kHeadersOfAll[] = {
     "x-amz-date",          "x-amz-content-sha256", "x-amz-user-agent",
     "x-amz-request-payer", "x-amz-checksum-mode",  "x-amz-sdk-checksum-algorithm",
     "x-amz-trailer",       "x-amz-checksum-type",  "x-amz-decoded-content-length",
     "x-amz-id-2",          "x-amz-request-id"};
 
-constexpr std::array<std::string_view, 4> kChecksums = {
-    "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-sha1",
-    "x-amz-checksum-sha256"};
+constexpr std::string_view kChecksums[] = {"x-amz-checksum-crc32", "x-amz-checksum-crc32c",
+                                           "x-amz-checksum-sha1", "x-amz-checksum-sha256"};
 
-std::optional<S3Refusal> find_unsupported_amz_header(const HttpHeaders::Field& field,
-                                                     S3Operation operation) {
-  const std::string name = to_lower(field.name);
-  if (!name.starts_with("x-amz-") || is_one_of(name, kHeadersOfAll)) return std::nullopt;
-  if (name == "x-amz-security-token") return S3Refusal{s3_error::invalid_token, {}};
-  const bool is_put = operation == S3Operation::put_object;
-  if (is_put && (name.starts_with("x-amz-meta-") || is_one_of(name, kChecksums))) return {};
-  if (is_put && name == "x-amz-storage-class" && field.value == "STANDARD") return {};
-  if ((is_put || operation == S3Operation::create_bucket) && name == "x-amz-acl" &&
-      field.value == "private") {
-    return {};
+constexpr std::string_view kCopyHeaders[] = {"x-amz-copy-source",
+                                             "x-amz-copy-source-if-match",
+                                             "x-amz-copy-source-if-none-match",
+                                             "x-amz-copy-source-if-modified-since",
+                                             "x-amz-copy-source-if-unmodified-since"};
+
+bool creates_object(Operation operation) {
+  return operation == Operation::put_object || operation == Operation::copy_object ||
+         operation == Operation::create_multipart_upload;
+}
+
+bool is_object_read(Operation operation) {
+  return operation == Operation::get_object || operation == Operation::head_object;
+}
+
+// Conditions on writes.
+bool takes_match(Operation operation) {
+  return operation == Operation::put_object || operation == Operation::copy_object ||
+         operation == Operation::complete_multipart_upload ||
+         operation == Operation::delete_object;
+}
+
+bool allows_amz_header(std::string_view name, std::string_view value, Operation operation) {
+  if (is_one_of(name, kHeadersOfAll)) return true;
+  if (is_one_of(name, kChecksums)) return is_write(operation);
+  const bool copies =
+      operation == Operation::copy_object || operation == Operation::upload_part_copy;
+  if (is_one_of(name, kCopyHeaders)) return copies;
+  if (name == "x-amz-copy-source-range") return operation == Operation::upload_part_copy;
+  if (name == "x-amz-metadata-directive") return operation == Operation::copy_object;
+  if (name == "x-amz-checksum-algorithm") return creates_object(operation);
+  if (name.starts_with("x-amz-meta-")) return creates_object(operation);
+  if (name == "x-amz-storage-class") return creates_object(operation) && value == "STANDARD";
+  if (name == "x-amz-acl") {
+    return operation == Operation::create_bucket || operation == Operation::put_bucket_acl ||
+           (creates_object(operation) && value == "private");
   }
-  if (operation == S3Operation::create_bucket && name == "x-amz-object-ownership" &&
-      field.value == "BucketOwnerEnforced") {
-    return {};
+  if (name == "x-amz-object-ownership") {
+    return operation == Operation::create_bucket && value == "BucketOwnerEnforced";
   }
-  return unsupported("header", name);
-}
-
-std::string big_endian(std::uint32_t value) {
-  std::string out;
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 255);
-  return out;
-}
-
-Bytes checksum(std::string_view name, BytesView body) {
-  if (name == "x-amz-checksum-crc32") return big_endian(crc32(body));
-  if (name == "x-amz-checksum-crc32c") return big_endian(crc32c(body));
-  if (name == "x-amz-checksum-sha1") return sha1(body);
-  CHECK(name == "x-amz-checksum-sha256");
-  return sha256(body);
-}
-
-std::optional<std::uint64_t> parse_count(std::string_view text) {
-  std::uint64_t value = 0;
-  if (text.empty()) return std::nullopt;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  if (name == "x-amz-mp-object-size") return operation == Operation::complete_multipart_upload;
+  if (name == "x-amz-bucket-object-lock-enabled") return equal_without_case(value, "false");
+  return false;
 }
 
 }  // namespace
@@ -151,12 +225,25 @@ const std::string* S3Request::parameter(std::string_view name) const {
   return nullptr;
 }
 
-std::variant<S3Request, S3Refusal> parse_s3_request(const HttpRequest& http,
-                                                    const std::vector<std::string>& domains) {
+std::string_view S3Request::get(std::string_view name) const {
+  const std::string* const found = parameter(name);
+  return found == nullptr ? std::string_view() : *found;
+}
+
+S3Result<void> check_key(std::string_view key) {
+  if (key.size() > kKeyBytesMax) return S3Refusal{s3_error::key_too_long};
+  if (!is_utf8(key) || key.find('\0') != std::string_view::npos) {
+    return S3Refusal{s3_error::invalid_uri, "The key is not UTF-8."};
+  }
+  return {};
+}
+
+S3Result<S3Request> parse_s3_request(const HttpRequest& http,
+                                     const std::vector<std::string>& domains) {
   S3Request request;
   const auto path = http.path();
   auto parameters = parse_query(http.query, /*plus_is_space=*/true);
-  if (!path || !path->starts_with('/') || !parameters) return S3Refusal{s3_error::invalid_uri, {}};
+  if (!path || !path->starts_with('/') || !parameters) return S3Refusal{s3_error::invalid_uri};
   request.parameters = *std::move(parameters);
   const std::string_view resource = std::string_view(*path).substr(1);
   if (auto bucket = bucket_of_host(http.headers.get("Host"), domains)) {
@@ -167,57 +254,73 @@ std::variant<S3Request, S3Refusal> parse_s3_request(const HttpRequest& http,
     request.bucket = resource.substr(0, slash);
     request.key = resource.substr(std::min(slash + 1, resource.size()));
     if (request.bucket.empty() && !request.key.empty()) {
-      return S3Refusal{s3_error::invalid_bucket_name, {}};
+      return S3Refusal{s3_error::invalid_bucket_name};
     }
   }
-  if (request.key.size() > kKeyBytesMax) return S3Refusal{s3_error::key_too_long, {}};
-  if (!is_utf8(request.key)) return S3Refusal{s3_error::invalid_uri, "The key is not UTF-8."};
-  const auto operation = operation_of(http.method, request);
-  if (!operation) return S3Refusal{s3_error::method_not_allowed, {}};
-  request.operation = *operation;
+  TRY(check_key(request.key));
+  const Rule* const rule = find_rule(http.method, request);
+  if (rule == nullptr) return S3Refusal{s3_error::method_not_allowed};
+  request.operation = with_source(rule->operation, http.headers);
   return request;
 }
 
-std::optional<S3Refusal> find_unsupported(const HttpRequest& http, const S3Request& request) {
+S3Result<void> check_supported(const HttpRequest& http, const S3Request& request) {
+  const Operation operation = request.operation;
+  const Rule* const rule = find_rule(http.method, request);
+  CHECK(rule != nullptr);
   for (const QueryParameter& parameter : request.parameters) {
-    if (is_one_of(parameter.name, kSigningParameters)) continue;
-    if (parameter.name == "X-Amz-Security-Token") return S3Refusal{s3_error::invalid_token, {}};
-    const bool overrides = is_one_of(parameter.name, kResponseOverrides);
-    if (overrides && is_object_read(request.operation)) continue;
-    return unsupported("parameter", parameter.name);
+    if (parameter.name == "X-Amz-Security-Token") return S3Refusal{s3_error::invalid_token};
+    const bool is_known = parameter.name == rule->parameter ||
+                          is_one_of(parameter.name, rule->further) ||
+                          is_one_of(parameter.name, kSigningParameters);
+    if (!is_known) return unsupported("parameter", parameter.name);
   }
   for (const auto& field : http.headers) {
-    if (auto refusal = find_unsupported_amz_header(field, request.operation)) return refusal;
-  }
-  const bool is_read = is_object_read(request.operation);
-  const bool is_put = request.operation == S3Operation::put_object;
-  for (const std::string_view name : {"If-Match", "If-None-Match"}) {
-    if (!is_read && !is_put && http.headers.find(name) != nullptr)
+    const std::string name = to_lower(field.name);
+    if (name == "x-amz-security-token") return S3Refusal{s3_error::invalid_token};
+    if (name.starts_with("x-amz-") && !allows_amz_header(name, field.value, operation)) {
       return unsupported("header", name);
+    }
+  }
+  for (const std::string_view name : {"If-Match", "If-None-Match"}) {
+    if (!is_object_read(operation) && !takes_match(operation) && http.headers.find(name)) {
+      return unsupported("header", name);
+    }
   }
   for (const std::string_view name : {"If-Modified-Since", "If-Unmodified-Since"}) {
-    if (!is_read && http.headers.find(name) != nullptr) return unsupported("header", name);
+    if (!is_object_read(operation) && http.headers.find(name)) return unsupported("header", name);
   }
   if (http.headers.find("Content-Range") != nullptr) return unsupported("header", "Content-Range");
-  return std::nullopt;
+  const std::string* const version = request.parameter("versionId");
+  if (version != nullptr && *version != "null") {
+    return S3Refusal{s3_error::invalid_argument, "Invalid version id specified"};
+  }
+  return {};
 }
 
-std::optional<S3Refusal> check_digests(const HttpHeaders& fields, BytesView body) {
-  for (const auto& field : fields) {
-    const std::string name = to_lower(field.name);
-    const bool is_md5 = name == "content-md5";
-    if (!is_md5 && !is_one_of(name, kChecksums)) continue;
-    const Bytes actual = is_md5 ? md5(body) : checksum(name, body);
-    const auto claimed = base64_decode(field.value);
-    if (!claimed || claimed->size() != actual.size()) {
-      return S3Refusal{s3_error::invalid_digest, "The " + name + " you specified is not valid."};
-    }
-    if (*claimed != actual) {
-      return S3Refusal{s3_error::bad_digest,
-                       "The " + name + " you specified did not match what we received."};
-    }
+bool is_write(Operation operation) {
+  switch (operation) {
+    case Operation::list_buckets:
+    case Operation::head_bucket:
+    case Operation::get_bucket_location:
+    case Operation::get_bucket_versioning:
+    case Operation::get_bucket_acl:
+    case Operation::get_bucket_tagging:
+    case Operation::list_objects:
+    case Operation::list_objects_v2:
+    case Operation::list_object_versions:
+    case Operation::get_object:
+    case Operation::head_object:
+    case Operation::get_object_acl:
+    case Operation::get_object_tagging:
+    case Operation::list_parts:
+    case Operation::list_multipart_uploads: return false;
+    default: return true;
   }
-  return std::nullopt;
+}
+
+bool has_object_body(Operation operation) {
+  return operation == Operation::put_object || operation == Operation::upload_part;
 }
 
 bool etag_list_contains(std::string_view list, std::string_view etag) {
@@ -235,22 +338,22 @@ bool etag_list_contains(std::string_view list, std::string_view etag) {
 
 // RFC 9110 §13.2.2: the ETag conditions come before, and displace, the dated ones.
 int judge_read_conditions(const HttpHeaders& headers, std::string_view etag,
-                          std::int64_t modified_ms) {
+                          std::int64_t modified_ms, const ConditionNames& names) {
   const std::int64_t modified_second = modified_ms / 1000;
-  if (const std::string* const list = headers.find("If-Match")) {
+  if (const std::string* const list = headers.find(names.match)) {
     if (!etag_list_contains(*list, etag)) return 412;
-  } else if (const auto date = parse_http_date(headers.get("If-Unmodified-Since"))) {
+  } else if (const auto date = parse_http_date(headers.get(names.unmodified_since))) {
     if (modified_second > *date / 1000) return 412;
   }
-  if (const std::string* const list = headers.find("If-None-Match")) {
+  if (const std::string* const list = headers.find(names.none_match)) {
     if (etag_list_contains(*list, etag)) return 304;
-  } else if (const auto date = parse_http_date(headers.get("If-Modified-Since"))) {
+  } else if (const auto date = parse_http_date(headers.get(names.modified_since))) {
     if (modified_second <= *date / 1000) return 304;
   }
   return 200;
 }
 
-std::optional<ByteRange> parse_range(std::string_view text, std::size_t size) {
+std::optional<ByteRange> parse_range(std::string_view text, std::uint64_t size) {
   constexpr std::string_view kUnit = "bytes=";
   if (!text.starts_with(kUnit)) return std::nullopt;
   text.remove_prefix(kUnit.size());
@@ -261,14 +364,22 @@ std::optional<ByteRange> parse_range(std::string_view text, std::size_t size) {
   const auto last = parse_count(to);
   if (from.empty()) {  // The last so many octets.
     if (!last) return std::nullopt;
-    const std::size_t count = static_cast<std::size_t>(std::min<std::uint64_t>(*last, size));
+    const std::uint64_t count = std::min(*last, size);
     return ByteRange{size - count, count};
   }
   const auto first = parse_count(from);
   if (!first || (!to.empty() && (!last || *last < *first))) return std::nullopt;
   if (*first >= size) return ByteRange{0, 0};
   const std::uint64_t end = to.empty() ? size : std::min<std::uint64_t>(size - 1, *last) + 1;
-  return ByteRange{static_cast<std::size_t>(*first), static_cast<std::size_t>(end - *first)};
+  return ByteRange{*first, end - *first};
+}
+
+std::optional<std::uint64_t> parse_count(std::string_view text) {
+  std::uint64_t value = 0;
+  if (text.empty()) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
 }
 
 }  // namespace keelson::api

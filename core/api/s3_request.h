@@ -1,6 +1,6 @@
-// An S3 request taken apart: which bucket and key it names, and whether it asks for anything that
-// is not there yet. A parameter or header that would change the meaning is refused, never passed
-// over: "DELETE key?tagging" must not delete the object.
+// An S3 request taken apart: which operation it is, and on what. A parameter or header that would
+// change the meaning and is not known is refused, never passed over: "DELETE key?tagging" must not
+// delete the object.
 #pragma once
 
 #include <optional>
@@ -9,101 +9,48 @@
 #include <vector>
 
 #include "core/api/http.h"
+#include "core/api/s3_error.h"
 #include "core/api/sigv4.h"
 
 namespace keelson::api {
 
-struct S3Error {
-  std::string_view code;
-  int status;
-  std::string_view message;
-};
-
-namespace s3_error {
-
-inline constexpr S3Error access_denied{"AccessDenied", 403, "Access Denied"};
-inline constexpr S3Error authorization_malformed{"AuthorizationHeaderMalformed", 400,
-                                                 "The authorization header is malformed."};
-inline constexpr S3Error authorization_query{"AuthorizationQueryParametersError", 400,
-                                             "The query's authorization is malformed."};
-inline constexpr S3Error bad_digest{"BadDigest", 400,
-                                    "The digest you specified did not match what we received."};
-inline constexpr S3Error bad_request{"BadRequest", 400, "The request is malformed."};
-inline constexpr S3Error bucket_already_owned_by_you{
-    "BucketAlreadyOwnedByYou", 409,
-    "Your previous request to create the named bucket succeeded and you already own it."};
-inline constexpr S3Error conditional_conflict{
-    "ConditionalRequestConflict", 409,
-    "A conflicting operation occurred during processing. Nothing was changed; try again."};
-inline constexpr S3Error content_sha256_mismatch{
-    "XAmzContentSHA256Mismatch", 400,
-    "The provided 'x-amz-content-sha256' header does not match what was computed."};
-inline constexpr S3Error entity_too_large{
-    "EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed object size."};
-inline constexpr S3Error incomplete_body{
-    "IncompleteBody", 400, "You did not provide the number of bytes that the headers announce."};
-inline constexpr S3Error internal_error{"InternalError", 500, "We encountered an internal error."};
-inline constexpr S3Error invalid_access_key_id{
-    "InvalidAccessKeyId", 403, "The access key ID you provided does not exist in our records."};
-inline constexpr S3Error invalid_argument{"InvalidArgument", 400, "Invalid argument."};
-inline constexpr S3Error invalid_bucket_name{"InvalidBucketName", 400,
-                                             "The specified bucket is not valid."};
-inline constexpr S3Error invalid_digest{"InvalidDigest", 400,
-                                        "The Content-MD5 or checksum you specified is not valid."};
-inline constexpr S3Error invalid_location{"InvalidLocationConstraint", 400,
-                                          "The specified location constraint is not valid."};
-inline constexpr S3Error invalid_range{"InvalidRange", 416,
-                                       "The requested range is not satisfiable."};
-inline constexpr S3Error invalid_request{"InvalidRequest", 400, "Invalid request."};
-inline constexpr S3Error invalid_token{"InvalidToken", 400,
-                                       "The provided security token is not valid here."};
-inline constexpr S3Error invalid_uri{"InvalidURI", 400, "Couldn't parse the specified URI."};
-inline constexpr S3Error key_too_long{"KeyTooLongError", 400, "Your key is too long."};
-inline constexpr S3Error malformed_trailer{"MalformedTrailerError", 400,
-                                           "The request's trailing fields are malformed."};
-inline constexpr S3Error malformed_xml{"MalformedXML", 400, "The XML you provided was malformed."};
-inline constexpr S3Error metadata_too_large{
-    "MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size."};
-inline constexpr S3Error method_not_allowed{
-    "MethodNotAllowed", 405, "The specified method is not allowed against this resource."};
-inline constexpr S3Error missing_content_length{"MissingContentLength", 411,
-                                                "You must provide the Content-Length HTTP header."};
-inline constexpr S3Error no_such_bucket{"NoSuchBucket", 404,
-                                        "The specified bucket does not exist."};
-inline constexpr S3Error no_such_key{"NoSuchKey", 404, "The specified key does not exist."};
-inline constexpr S3Error not_implemented{
-    "NotImplemented", 501, "You asked for something that is not implemented. Nothing was changed."};
-inline constexpr S3Error precondition_failed{
-    "PreconditionFailed", 412, "At least one of the preconditions you specified did not hold."};
-inline constexpr S3Error request_timeout{"RequestTimeout", 408,
-                                         "The request took too long to arrive."};
-inline constexpr S3Error request_time_too_skewed{
-    "RequestTimeTooSkewed", 403,
-    "The difference between the request time and the current time is too large."};
-inline constexpr S3Error service_unavailable{"ServiceUnavailable", 503,
-                                             "Please reduce your request rate or try again."};
-inline constexpr S3Error signature_does_not_match{
-    "SignatureDoesNotMatch", 403,
-    "The request signature we calculated does not match the signature you provided."};
-
-}  // namespace s3_error
-
+// Named as in the API reference.
 enum class S3Operation {
   list_buckets,
+
   create_bucket,
   head_bucket,
-  list_objects,
   delete_bucket,
+  get_bucket_location,
+  get_bucket_versioning,
+  get_bucket_acl,
+  put_bucket_acl,
+  get_bucket_tagging,
+  put_bucket_tagging,
+  delete_bucket_tagging,
+
+  list_objects,
+  list_objects_v2,
+  list_object_versions,
+  delete_objects,
+
   put_object,
+  copy_object,
   get_object,
   head_object,
   delete_object,
-};
+  get_object_acl,
+  get_object_tagging,
+  put_object_tagging,
+  delete_object_tagging,
 
-// What is wrong with a request. The message, unless empty, says more than the error's own.
-struct S3Refusal {
-  S3Error error;
-  std::string message;
+  create_multipart_upload,
+  upload_part,
+  upload_part_copy,
+  complete_multipart_upload,
+  abort_multipart_upload,
+  list_parts,
+  list_multipart_uploads,
 };
 
 struct S3Request {
@@ -114,32 +61,55 @@ struct S3Request {
 
   // The first parameter of that name, or nullptr.
   const std::string* parameter(std::string_view name) const;
+  // The same, or nothing at all: "".
+  std::string_view get(std::string_view name) const;
 };
 
 // `domains`: whoever addresses "bucket.domain" means that bucket (virtual-host style).
-std::variant<S3Request, S3Refusal> parse_s3_request(const HttpRequest& request,
-                                                    const std::vector<std::string>& domains);
+S3Result<S3Request> parse_s3_request(const HttpRequest& request,
+                                     const std::vector<std::string>& domains);
 
-// Something about the request that this listener does not know, if there is any.
-std::optional<S3Refusal> find_unsupported(const HttpRequest& http, const S3Request& request);
+// Refuses what the request asks for and this listener does not know.
+S3Result<void> check_supported(const HttpRequest& http, const S3Request& request);
 
-// Checks Content-MD5 and the x-amz-checksum-* of `fields`, headers or trailers, against the body.
-std::optional<S3Refusal> check_digests(const HttpHeaders& fields, BytesView body);
+// Whether the operation changes anything.
+bool is_write(S3Operation operation);
+// Whether the body is an object's, or a part's, and is not read before it is asked for.
+bool has_object_body(S3Operation operation);
+
+// Whether it is a key that an object may have. Errors: KeyTooLongError, InvalidURI.
+S3Result<void> check_key(std::string_view key);
+
+// --- conditions and ranges ---
 
 // Whether an If-Match or If-None-Match list contains the ETag (given with its quotation marks).
 bool etag_list_contains(std::string_view list, std::string_view etag);
 
-// 200, 304 or 412: what If-Match, If-None-Match and their dated brothers make of a read.
+// The names under which conditions on a read come: those of HTTP, or those of a copy's source.
+struct ConditionNames {
+  std::string_view match = "If-Match";
+  std::string_view none_match = "If-None-Match";
+  std::string_view modified_since = "If-Modified-Since";
+  std::string_view unmodified_since = "If-Unmodified-Since";
+};
+inline constexpr ConditionNames kCopySourceConditions{
+    "x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match",
+    "x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-unmodified-since"};
+
+// 200, 304 or 412: what the conditions make of a read.
 int judge_read_conditions(const HttpHeaders& headers, std::string_view etag,
-                          std::int64_t modified_ms);
+                          std::int64_t modified_ms, const ConditionNames& names = {});
 
 struct ByteRange {
-  std::size_t first = 0;
-  std::size_t count = 0;
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
 };
 
 // A single "bytes=…" range of something `size` long. Nothing if it is to be ignored (another unit,
 // several ranges, malformed); count 0 if it cannot be satisfied.
-std::optional<ByteRange> parse_range(std::string_view text, std::size_t size);
+std::optional<ByteRange> parse_range(std::string_view text, std::uint64_t size);
+
+// A number of decimal digits, or nothing.
+std::optional<std::uint64_t> parse_count(std::string_view text);
 
 }  // namespace keelson::api

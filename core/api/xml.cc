@@ -1,15 +1,15 @@
-// Tested by tests/core/api/s3_adapter_test.cc and tests/core/api/sqs_listener_test.cc.
+// Tested by tests/core/api/xml_test.cc.
 #include "core/api/xml.h"
 
 #include <pugixml.hpp>
+
+#include "core/base/check.h"
 
 namespace keelson::api {
 
 namespace {
 
-void add_text(pugi::xml_node parent, const char* name, std::string_view text) {
-  parent.append_child(name).text().set(std::string(text).c_str());
-}
+constexpr int kDepthMax = 16;
 
 std::string to_text(pugi::xml_document& document) {
   struct Writer : pugi::xml_writer {
@@ -22,50 +22,113 @@ std::string to_text(pugi::xml_document& document) {
   return std::move(writer.out);
 }
 
-pugi::xml_document begin_document() {
-  pugi::xml_document document;
-  pugi::xml_node declaration = document.append_child(pugi::node_declaration);
-  declaration.append_attribute("version") = "1.0";
-  declaration.append_attribute("encoding") = "UTF-8";
-  return document;
+std::string_view without_prefix(std::string_view name) {
+  const std::size_t colon = name.find(':');
+  return colon == std::string_view::npos ? name : name.substr(colon + 1);
+}
+
+// False if it is too deep.
+bool read_element(const pugi::xml_node& node, int depth, XmlElement& element) {
+  if (depth > kDepthMax) return false;
+  element.name = without_prefix(node.name());
+  for (const pugi::xml_node& child : node) {
+    if (child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata) {
+      element.text += child.value();
+    } else if (child.type() == pugi::node_element) {
+      if (!read_element(child, depth + 1, element.children.emplace_back())) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
 
+struct XmlWriter::Document {
+  pugi::xml_document document;
+  std::vector<pugi::xml_node> open;
+};
+
+XmlWriter::XmlWriter(std::string_view root, std::string_view xmlns)
+    : document_(std::make_unique<Document>()) {
+  pugi::xml_node declaration = document_->document.append_child(pugi::node_declaration);
+  declaration.append_attribute("version") = "1.0";
+  declaration.append_attribute("encoding") = "UTF-8";
+  document_->open.push_back(document_->document.append_child(std::string(root).c_str()));
+  if (!xmlns.empty()) add_attribute("xmlns", xmlns);
+}
+
+XmlWriter::~XmlWriter() = default;
+
+void XmlWriter::begin(std::string_view name) {
+  document_->open.push_back(document_->open.back().append_child(std::string(name).c_str()));
+}
+
+void XmlWriter::end() {
+  document_->open.pop_back();
+  CHECK(!document_->open.empty());
+}
+
+void XmlWriter::add(std::string_view name, std::string_view text) {
+  document_->open.back().append_child(std::string(name).c_str()).text().set(
+      std::string(text).c_str());
+}
+
+void XmlWriter::add_attribute(std::string_view name, std::string_view value) {
+  document_->open.back().append_attribute(std::string(name).c_str()) = std::string(value).c_str();
+}
+
+std::string XmlWriter::finish() {
+  CHECK(document_->open.size() == 1);
+  return to_text(document_->document);
+}
+
+const XmlElement* XmlElement::find(std::string_view child) const {
+  for (const XmlElement& element : children) {
+    if (element.name == child) return &element;
+  }
+  return nullptr;
+}
+
+std::string_view XmlElement::get(std::string_view child) const {
+  const XmlElement* const found = find(child);
+  return found == nullptr ? std::string_view() : found->text;
+}
+
+Result<XmlElement> parse_xml(std::string_view text) {
+  pugi::xml_document document;
+  // White space may be all that a key or a prefix is.
+  const auto parsed = document.load_buffer(text.data(), text.size(),
+                                           pugi::parse_default | pugi::parse_ws_pcdata_single);
+  if (!parsed) return Error{ErrorCode::invalid_argument, parsed.description()};
+  XmlElement root;
+  if (!read_element(document.document_element(), 0, root)) {
+    return Error{ErrorCode::invalid_argument, "elements nested too deep"};
+  }
+  return root;
+}
+
 std::string s3_error_xml(std::string_view code, std::string_view message, std::string_view resource,
                          std::string_view request_id) {
-  pugi::xml_document document = begin_document();
-  const pugi::xml_node error = document.append_child("Error");
-  add_text(error, "Code", code);
-  add_text(error, "Message", message);
-  add_text(error, "Resource", resource);
-  add_text(error, "RequestId", request_id);
-  return to_text(document);
+  XmlWriter xml("Error");
+  xml.add("Code", code);
+  xml.add("Message", message);
+  xml.add("Resource", resource);
+  xml.add("RequestId", request_id);
+  return xml.finish();
 }
 
 std::string sqs_error_xml(std::string_view type, std::string_view code, std::string_view message,
                           std::string_view request_id) {
-  pugi::xml_document document = begin_document();
-  pugi::xml_node response = document.append_child("ErrorResponse");
-  response.append_attribute("xmlns") = "http://queue.amazonaws.com/doc/2012-11-05/";
-  pugi::xml_node error = response.append_child("Error");
-  add_text(error, "Type", type);
-  add_text(error, "Code", code);
-  add_text(error, "Message", message);
-  error.append_child("Detail");
-  add_text(response, "RequestId", request_id);
-  return to_text(document);
-}
-
-Result<std::string> parse_location_constraint(std::string_view xml) {
-  pugi::xml_document document;
-  const auto parsed = document.load_buffer(xml.data(), xml.size());
-  if (!parsed) return Error{ErrorCode::invalid_argument, parsed.description()};
-  const pugi::xml_node root = document.document_element();
-  if (std::string_view(root.name()) != "CreateBucketConfiguration") {
-    return Error{ErrorCode::invalid_argument, "CreateBucketConfiguration expected"};
-  }
-  return std::string(root.child_value("LocationConstraint"));
+  XmlWriter xml("ErrorResponse", "http://queue.amazonaws.com/doc/2012-11-05/");
+  xml.begin("Error");
+  xml.add("Type", type);
+  xml.add("Code", code);
+  xml.add("Message", message);
+  xml.begin("Detail");
+  xml.end();
+  xml.end();
+  xml.add("RequestId", request_id);
+  return xml.finish();
 }
 
 }  // namespace keelson::api

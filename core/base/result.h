@@ -36,13 +36,15 @@ struct [[nodiscard]] Error {
   std::string message;
 };
 
-template <typename T>
+// A value, or why there is none. `E` is another type than Error where a protocol has errors of its
+// own.
+template <typename T, typename E = Error>
 class [[nodiscard]] Result {
  public:
   using Value = T;
 
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -55,20 +57,20 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &**this; }
 
   // REQUIRES: !has_value().
-  const Error& error() const& { CHECK(!has_value()); return *std::get_if<1>(&state_); }
-  Error&& error() && { CHECK(!has_value()); return std::move(*std::get_if<1>(&state_)); }
+  const E& error() const& { CHECK(!has_value()); return *std::get_if<1>(&state_); }
+  E&& error() && { CHECK(!has_value()); return std::move(*std::get_if<1>(&state_)); }
 
  private:
-  std::variant<T, Error> state_;
+  std::variant<T, E> state_;
 };
 
-template <>
-class [[nodiscard]] Result<void> {
+template <typename E>
+class [[nodiscard]] Result<void, E> {
  public:
   using Value = void;
 
   Result() = default;
-  Result(Error error) : error_(std::move(error)) {}
+  Result(E error) : error_(std::move(error)) {}
 
   bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }
@@ -77,11 +79,11 @@ class [[nodiscard]] Result<void> {
   void operator*() const { CHECK(has_value()); }
 
   // REQUIRES: !has_value().
-  const Error& error() const& { CHECK(!has_value()); return *error_; }
-  Error&& error() && { CHECK(!has_value()); return std::move(*error_); }
+  const E& error() const& { CHECK(!has_value()); return *error_; }
+  E&& error() && { CHECK(!has_value()); return std::move(*error_); }
 
  private:
-  std::optional<Error> error_;
+  std::optional<E> error_;
 };
 
 }  // namespace keelson

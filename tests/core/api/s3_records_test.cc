@@ -1,0 +1,79 @@
+#include "core/api/s3_records.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace keelson::api {
+namespace {
+
+ObjectRecord an_object() {
+  return {.head = {.modified_ms = 5, .size = 4, .etag = std::string(32, 'e')},
+          .headers = {{"a", "b"}},
+          .tags = {{"color", "blue"}},
+          .checksums = {{"x-amz-checksum-crc32", "jNxVsg=="}},
+          .pieces = {{.blob = Bytes(16, 'i'), .size = 7, .chunk_bytes = 3}},
+          .upload = Bytes(16, 'u'),
+          .body = "body"};
+}
+
+TEST(S3Records, AnObjectsRecordComesBackWhole) {
+  const auto decoded = ObjectRecord::decode(an_object().encode());
+  ASSERT_TRUE(decoded.has_value());
+  EXPECT_EQ(decoded->head.modified_ms, 5);
+  EXPECT_EQ(decoded->head.size, 4u);
+  EXPECT_EQ(decoded->head.quoted_etag(), '"' + std::string(32, 'e') + '"');
+  EXPECT_EQ(decoded->headers.get("a"), "b");
+  EXPECT_EQ(decoded->tags.at(0).value, "blue");
+  EXPECT_EQ(decoded->checksums.at(0).value, "jNxVsg==");
+  EXPECT_EQ(decoded->pieces.at(0).blob, Bytes(16, 'i'));
+  EXPECT_EQ(decoded->pieces.at(0).size, 7u);
+  EXPECT_EQ(decoded->pieces.at(0).chunk_bytes, 3u);
+  EXPECT_EQ(decoded->upload, Bytes(16, 'u'));
+  EXPECT_EQ(decoded->body, "body");
+}
+
+TEST(S3Records, DamageIsNoticed) {
+  const Bytes encoded = an_object().encode();
+  for (std::size_t size = 0; size < encoded.size() - 4; ++size) {
+    EXPECT_FALSE(ObjectRecord::decode(encoded.substr(0, size)).has_value()) << size;
+  }
+  EXPECT_FALSE(ObjectRecord::decode("\x01" + encoded.substr(1)).has_value());
+  EXPECT_FALSE(BucketRecord::decode("").has_value());
+  EXPECT_EQ(BucketRecord::decode(BucketRecord{.created_ms = 77}.encode())->created_ms, 77);
+}
+
+TEST(S3Records, ListingsNeedTheBeginningOnly) {
+  ObjectRecord large = an_object();
+  large.head.etag += "-10000";
+  large.headers.add("x", std::string(5000, 'x'));
+  const auto head = ObjectHead::decode(large.encode().substr(0, ObjectHead::kBytesMax));
+  ASSERT_TRUE(head.has_value());
+  EXPECT_EQ(head->etag, large.head.etag);
+  EXPECT_EQ(head->size, 4u);
+}
+
+TEST(S3Records, KeysOfABucketAreTogetherAndTellTheirNames) {
+  const Bytes id(16, '\xff');
+  const Bytes key = upload_record_key("bucket", "a/b", id);
+  EXPECT_TRUE(upload_records("bucket").contains(key));
+  EXPECT_TRUE(upload_records("bucket", "a/").contains(key));
+  EXPECT_FALSE(upload_records("bucket", "b").contains(key));
+  EXPECT_FALSE(upload_records("buckeu").contains(key));
+  const auto name = upload_of_record("bucket", key);
+  ASSERT_TRUE(name.has_value());
+  EXPECT_EQ(name->object, "a/b");
+  EXPECT_EQ(name->id, id);
+  EXPECT_TRUE(object_records("bucket", "a").contains(object_record_key("bucket", "a\xff")));
+  EXPECT_FALSE(object_records("bucket").contains(object_record_key("bucket2", "a")));
+  EXPECT_EQ(part_number_of(part_record_key("bucket", id, 10'000)), 10'000u);
+  EXPECT_FALSE(part_records("bucket", id).contains(parts_mark_key("bucket", id)));
+  EXPECT_TRUE(part_records("bucket", id).contains(part_record_key("bucket", id, 1)));
+  EXPECT_LT(part_record_key("bucket", id, 255), part_record_key("bucket", id, 256));
+  EXPECT_TRUE(chunks_of("bucket", id).contains(chunk_key("bucket", id, UINT32_MAX)));
+  EXPECT_EQ(bucket_of_entry(bucket_entry_key("name")), "name");
+  EXPECT_TRUE(bucket_entries().contains(bucket_entry_key("name")));
+}
+
+}  // namespace
+}  // namespace keelson::api
