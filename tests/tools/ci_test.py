@@ -62,6 +62,11 @@ class Shipped(unittest.TestCase):
         self.assertRegex(text, r"pause +16 seeds")
         with open(os.path.join(self.folder, "out", "junit.xml"), encoding="utf-8") as file:
             self.assertIn('name="pause"', file.read())
+        os.symlink(os.path.join(ROOT, "tools"), os.path.join(self.folder, "tools"))
+        for _ in range(2):  # The second time the reports are there already.
+            code, text = self.shell(steps["count what ran twice"], COMMIT="c0ffee")
+            self.assertEqual(code, 0, text)
+            self.assertIn("16 seeds of 1 base ran twice, 0 diverged", text)
 
     @unittest.skipUnless(shutil.which("parallel"), "GNU parallel is not installed")
     def test_parallel_shards_are_the_gate_whatever_their_number(self):

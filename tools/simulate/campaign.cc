@@ -21,12 +21,14 @@ std::int64_t since_ns(WallClock::time_point start) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(WallClock::now() - start).count();
 }
 
-// A job on its way: waits for its second run where every seed runs twice.
+// A job on its way: waits for its second run where every seed runs in two processes.
 struct InFlight {
   Job job;
   std::optional<Outcome> first;
   std::size_t first_worker = 0;
 };
+
+using Runs = CampaignOptions::Runs;
 
 class Campaign {
  public:
@@ -35,7 +37,7 @@ class Campaign {
       : options_(options), next_job_(next_job), jobs_expected_(jobs_expected),
         on_outcome_(on_outcome), pool_(options.workers), running_(options.workers) {
     // The second run of a seed must not happen in the process of the first.
-    CHECK(!options.twice || options.workers >= 2);
+    CHECK(options.runs != Runs::twice_in_two_processes || options.workers >= 2);
   }
 
   std::vector<Summary> run() {
@@ -85,9 +87,10 @@ class Campaign {
   void on_done(std::size_t worker, Outcome outcome) {
     InFlight done = std::move(running_[worker]);
     if (!done.job.repro_path.empty()) return;  // The repro run of a failure that was counted.
-    if (options_.twice && !done.first) {
+    if (options_.runs != Runs::once && !done.first) {
       done.first = std::move(outcome);
       done.first_worker = worker;
+      if (options_.runs == Runs::twice_in_one_process) return start(worker, std::move(done));
       second_runs_.push_back(std::move(done));
       return;
     }

@@ -14,8 +14,10 @@ namespace keelson::simulate {
 
 struct CampaignOptions {
   std::size_t workers = 2;
-  // Run each seed in two processes and compare the digests.
-  bool twice = false;
+  // A seed that runs twice must give the same digest. In two processes addresses differ; in one,
+  // what the first run has left behind is there for the second.
+  enum class Runs { once, twice_in_two_processes, twice_in_one_process };
+  Runs runs = Runs::once;
   // Ends after the first failure.
   bool until_failure = false;
   // Where .repro files of failures go, one for each fingerprint; empty: none are written.

@@ -164,12 +164,14 @@ int run_gate(const GateOptions& options) {
   if (!regressions) return usage(regressions.error().message);
 
   GateReport report;
-  report.is_shard = options.shards > 1;
+  report.base = options.base;
+  report.shard = options.shard;
+  report.shards = options.shards;
   report.regressions = *std::move(regressions);
   report.canary = watch_canary(options);
   FairSource source(options, names, *shares);
   const CampaignOptions campaign{.workers = options.workers,
-                                 .twice = true,
+                                 .runs = CampaignOptions::Runs::twice_in_two_processes,
                                  .out_directory = options.out_directory};
   report.scenarios = run_campaign(
       campaign, [&] { return source.next(); }, options.seeds,

@@ -102,7 +102,7 @@ Summary judge(const GateReport& report) {
   Summary all;
   all.scenario = "gate";
   for (const Summary& each : report.scenarios) add(all, each);
-  if (report.is_shard) return all;
+  if (report.is_shard()) return all;
   // Faults are judged over all scenarios: one alone may draw a rare one in vain.
   all.judge_vacuity(false);
   for (const Summary& each : report.scenarios) {
@@ -164,6 +164,10 @@ std::string to_json(const GateReport& report) {
   object["regressions"] = std::move(regressions);
   object["artifacts"] = std::move(artifacts);
   object["canary"] = report.canary;
+  if (!report.base.empty()) {
+    object["seeds_of"] = json::object{
+        {"base", report.base}, {"shard", report.shard}, {"shards", report.shards}};
+  }
   return json::serialize(object);
 }
 

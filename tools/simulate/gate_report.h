@@ -14,8 +14,15 @@ struct GateReport {
   std::vector<Summary> scenarios;
   std::vector<Regression> regressions;
   std::string canary;           // What was seen of it; empty: nothing, and the gate is blind.
-  bool is_shard = false;        // Of several: it judges no vacuity, the merged report does.
+  // Which seeds it ran: the first ones of each scenario that the base gives this shard. Empty when
+  // shards were merged.
+  std::string base = {};
+  std::uint64_t shard = 0;
+  std::uint64_t shards = 1;
   std::vector<std::string> artifacts;  // Files that were written about failures.
+
+  // Of several: it judges no vacuity, the merged report does.
+  bool is_shard() const { return shards > 1; }
 };
 
 // The scenarios added up, with what is vacuous about the whole.

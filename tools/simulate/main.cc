@@ -27,6 +27,7 @@ struct RunCommand {
   bool json = false;
   bool until_failure = false;
   bool twice = false;
+  bool twice_in_process = false;
   std::string trace_file;
   std::string out_directory;
 };
@@ -78,9 +79,12 @@ int run(const RunCommand& command) {
     if (command.seeds != 1) return usage("--trace takes one seed");
     return run_traced(*scenario, command);
   }
+  using Runs = CampaignOptions::Runs;
   const CampaignOptions options{.workers = command.twice ? std::max<std::size_t>(2, command.jobs)
                                                          : command.jobs,
-                                .twice = command.twice,
+                                .runs = command.twice              ? Runs::twice_in_two_processes
+                                        : command.twice_in_process ? Runs::twice_in_one_process
+                                                                   : Runs::once,
                                 .until_failure = command.until_failure,
                                 .out_directory = command.out_directory};
   std::uint64_t given = 0;
@@ -143,7 +147,12 @@ int main(int argc, char** argv) {
   run_app->add_option("--jobs", run_command.jobs, "Worker processes")->capture_default_str();
   run_app->add_flag("--json", run_command.json, "Print one object");
   run_app->add_flag("--until-failure", run_command.until_failure, "Stop at the first failure");
-  run_app->add_flag("--twice", run_command.twice, "Run each seed in two processes and compare");
+  CLI::Option* const twice =
+      run_app->add_flag("--twice", run_command.twice, "Run each seed in two processes and compare");
+  run_app
+      ->add_flag("--twice-in-process", run_command.twice_in_process,
+                 "Run each seed twice in one process and compare")
+      ->excludes(twice);
   run_app->add_option("--trace", run_command.trace_file, "Write the run's trace; - is stdout");
   run_app->add_option("--out", run_command.out_directory, "Where .repro files of failures go");
 

@@ -53,9 +53,9 @@ TEST(GateReportTest, ShardsTogetherAreTheWhole) {
 
 TEST(GateReportTest, AFaultWithoutEffectIsForTheWholeToJudge) {
   GateReport report = report_of({outcome(0, false)});
-  report.is_shard = true;
+  report.shards = 2;
   EXPECT_EQ(exit_code(report), ExitCode::held);
-  report.is_shard = false;
+  report.shards = 1;
   EXPECT_EQ(exit_code(report), ExitCode::vacuous);
 }
 
