@@ -7,6 +7,7 @@
 
 #include "core/api/dynamodb_listener.h"
 #include "core/api/s3_adapter.h"
+#include "core/api/s3_collector.h"
 #include "core/api/sqs_listener.h"
 #include "core/base/check.h"
 #include "core/node_metrics.h"
@@ -112,6 +113,10 @@ Result<void> validate(const NodeConfig& config) {
   if (config.drain_grace < Duration::zero() || config.drain_timeout <= config.drain_grace) {
     return wrong("drain-timeout-ms", "must be longer than drain-grace-ms");
   }
+  if (config.s3_collect_interval <= Duration::zero() ||
+      config.s3_collect_grace < config.request_timeout) {
+    return wrong("s3-collect-grace-s", "must be at least the request timeout, and the interval 1");
+  }
   return validate_sizes(config);
 }
 
@@ -178,7 +183,15 @@ class Node::Listeners {
                      .budget = config.probe_timeout}),
         s3_(env.clock, env.scheduler, env.random, coordinator,
             config.credentials.empty() ? nullptr : &config.credentials,
-            {.region = config.region, .domains = {}}),
+            {.region = config.region,
+             .domains = config.s3_domains,
+             .chunk_bytes = config.s3_chunk_bytes,
+             .part_bytes_min = config.s3_part_bytes_min}),
+        s3_collector_(s3_.context(), coordinator,
+                      {.interval = config.s3_collect_interval,
+                       .writer_grace = config.s3_collect_grace,
+                       .reader_grace = config.s3_collect_grace,
+                       .step_time = config.request_timeout}),
         dynamodb_(env.random), sqs_(env.random), probed_s3_(s3_probes_, s3_),
         probed_dynamodb_(dynamodb_probes_, dynamodb_), probed_sqs_(sqs_probes_, sqs_),
         metrics_handler_(metrics) {}
@@ -190,6 +203,7 @@ class Node::Listeners {
     if (!config_.metrics_listen.empty()) {
       TRY(serve("metrics", config_.metrics_listen, metrics_handler_));
     }
+    s3_collector_.start();
     return {};
   }
 
@@ -220,6 +234,7 @@ class Node::Listeners {
       });
     }
     (void)draining.join(Deadline::never());  // Each has the deadline itself.
+    s3_collector_.stop();
   }
 
   const api::HttpServer& server(const std::string& name) const { return *servers_.at(name); }
@@ -238,6 +253,7 @@ class Node::Listeners {
   api::Probes dynamodb_probes_;
   api::Probes sqs_probes_;
   api::S3Adapter s3_;
+  api::S3Collector s3_collector_;
   api::DynamoDbListener dynamodb_;
   api::SqsListener sqs_;
   api::ProbedHandler probed_s3_;

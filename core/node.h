@@ -78,6 +78,13 @@ struct NodeConfig {
 
   api::Credentials credentials;  // Empty: requests need no signature.
   std::string region = "us-east-1";
+  // Of S3. Whoever addresses "bucket.DOMAIN" means that bucket.
+  std::vector<std::string> s3_domains;
+  std::size_t s3_chunk_bytes = 1 << 20;      // Of what the store holds of an object in one value.
+  std::size_t s3_part_bytes_min = 5 << 20;   // Of a part of an upload, but the last.
+  // What nobody refers to is taken back (core/api/s3_collector.h says what and when).
+  Duration s3_collect_interval = std::chrono::minutes(10);
+  Duration s3_collect_grace = std::chrono::hours(1);  // For writers, and then for readers.
   // What operators present to the admin API; empty: nothing is asked for.
   Bytes admin_token;
 

@@ -145,6 +145,7 @@ S3Adapter::S3Adapter(const Clock& clock, Scheduler& scheduler, RandomSource& ran
       store_(store, random),
       context_{clock, scheduler, store_, options_},
       objects_(context_),
+      multipart_(context_),
       ids_(random, "s3/request_id") {
   if (credentials != nullptr) {
     verifier_.emplace(*credentials, clock,
@@ -184,6 +185,10 @@ S3Result<HttpResponse> S3Adapter::dispatch(const HttpRequest& http, const std::s
     case S3Operation::get_object:
     case S3Operation::head_object: return objects_.get(call);
     case S3Operation::delete_object: return objects_.remove(call);
+    case S3Operation::create_multipart_upload: return multipart_.create(call);
+    case S3Operation::upload_part: return multipart_.upload_part(call, body);
+    case S3Operation::complete_multipart_upload: return multipart_.complete(call);
+    case S3Operation::abort_multipart_upload: return multipart_.abort(call);
     default: break;
   }
   return S3Refusal{s3_error::not_implemented};

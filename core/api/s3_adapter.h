@@ -16,6 +16,7 @@
 #include "core/api/http.h"
 #include "core/api/request_id.h"
 #include "core/api/s3_call.h"
+#include "core/api/s3_multipart.h"
 #include "core/api/s3_objects.h"
 #include "core/api/sigv4.h"
 #include "core/kv/store.h"
@@ -34,6 +35,9 @@ class S3Adapter : public HttpHandler {
   HttpResponse refusal(const HttpRequest& head, int status,
                        std::string_view message) const override;
 
+  // For what works besides requests (s3_collector.h). It refers to parts of this object.
+  const S3Context& context() const { return context_; }
+
  private:
   S3Result<HttpResponse> dispatch(const HttpRequest& http, const std::string& id,
                                   Deadline deadline);
@@ -48,6 +52,7 @@ class S3Adapter : public HttpHandler {
   S3Store store_;
   const S3Context context_;
   S3Objects objects_;
+  S3Multipart multipart_;
   std::optional<SigV4Verifier> verifier_;
   mutable RequestIds ids_;
 };

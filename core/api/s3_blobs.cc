@@ -25,9 +25,8 @@ class BlobWriter {
     TRY(wait());
     kv::Batch batch;
     // Of the first: the bucket; of all others: nobody has collected what is there.
-    batch.conditions.push_back(next_number_ == 0 ? bucket_exists(owner_.bucket) : not_collected());
-    batch.mutations.push_back(record(/*is_used=*/false));
-    batch.mutations.push_back(mutation_of(std::move(chunk)));
+    batch.conditions.push_back(chunks_ == 0 ? bucket_exists(owner_.bucket) : untouched());
+    add_chunk(std::move(chunk), BlobRecord::State::unfinished, batch.mutations);
     writing_.spawn("write a chunk", [this, batch = std::move(batch)]() mutable {
       result_ = context_.store.execute_unseen(std::move(batch), call_.deadline());
     });
@@ -37,9 +36,8 @@ class BlobWriter {
   // What is to be committed with the last chunk.
   S3Result<void> finish(Bytes chunk, StoredBody& body) {
     TRY(wait());
-    if (next_number_ > 0) body.conditions.push_back(not_collected());
-    body.mutations.push_back(record(/*is_used=*/true));
-    body.mutations.push_back(mutation_of(std::move(chunk)));
+    if (chunks_ > 0) body.conditions.push_back(untouched());
+    add_chunk(std::move(chunk), BlobRecord::State::used, body.mutations);
     body.piece = Piece{.blob = id_,
                        .size = body.size,
                        .chunk_bytes = static_cast<std::uint32_t>(context_.options.chunk_bytes)};
@@ -54,38 +52,47 @@ class BlobWriter {
     const S3Result<kv::BatchOutcome> result = *std::move(result_);
     result_.reset();
     if (!result) return result.error();
-    if (result->applied) return {};
-    if (next_number_ == 1) return S3Refusal{s3_error::no_such_bucket};
-    return S3Refusal{s3_error::slow_down, "This took so long that what had come was collected."};
+    if (result->applied) {
+      version_ = result->version;
+      return {};
+    }
+    if (chunks_ == 1) return S3Refusal{s3_error::no_such_bucket};
+    return was_collected();
   }
 
-  kv::Condition not_collected() const {
-    return {.key = blob_record_key(owner_.bucket, id_), .kind = kv::Condition::Kind::exists};
+  kv::Condition untouched() const {
+    return {.key = blob_record_key(owner_.bucket, id_),
+            .kind = kv::Condition::Kind::version_is,
+            .version = version_};
   }
 
-  kv::Mutation record(bool is_used) const {
+  void add_chunk(Bytes chunk, BlobRecord::State state, std::vector<kv::Mutation>& mutations) {
+    mutations.push_back({chunk_key(owner_.bucket, id_, chunks_++), std::move(chunk)});
     const BlobRecord record{.touched_ms = context_.clock.wall_ms(),
-                            .is_used = is_used,
+                            .chunks = chunks_,
+                            .state = state,
                             .key = owner_.key,
                             .upload = owner_.upload,
                             .part = owner_.part};
-    return {blob_record_key(owner_.bucket, id_), record.encode()};
-  }
-
-  kv::Mutation mutation_of(Bytes chunk) {
-    return {chunk_key(owner_.bucket, id_, next_number_++), std::move(chunk)};
+    mutations.push_back({blob_record_key(owner_.bucket, id_), record.encode()});
   }
 
   const S3Context& context_;
   const S3Call& call_;
   const BlobOwner& owner_;
   const Bytes id_;
-  std::uint32_t next_number_ = 0;
+  std::uint32_t chunks_ = 0;
+  std::uint64_t version_ = 0;  // Of the record.
   std::optional<S3Result<kv::BatchOutcome>> result_;
   TaskGroup writing_;  // Last: its fiber ends before what it uses.
 };
 
 }  // namespace
+
+S3Refusal was_collected() {
+  return {s3_error::slow_down, "This took so long that what had come was collected.",
+          {{"x-keelson-outcome", "not_applied"}}};
+}
 
 void StoredBody::move_to(kv::Batch& batch) {
   std::move(conditions.begin(), conditions.end(), std::back_inserter(batch.conditions));
@@ -110,7 +117,7 @@ S3Result<StoredBody> store_body(const S3Context& context, const S3Call& call,
       rest.remove_prefix(count);
     }
   }
-  if (body.size <= context.options.inline_bytes_max) {
+  if (body.size <= context.options.inline_bytes_max && owner.upload.empty()) {
     body.octets = std::move(chunk);
   } else {
     TRY(writer.finish(std::move(chunk), body));

@@ -2,10 +2,10 @@
 //
 // A body is read chunk by chunk and written as it comes, so that no more than two chunks of it are
 // held, however large it is. Nobody sees it before an object's or a part's record refers to it,
-// which is one step. Until then a blob belongs to nobody: its BlobRecord, which is written first
-// and touched with every chunk, tells the collector (s3_collector.h) since when. What refers to a
-// blob is committed on condition that its record is still there, so nothing that was collected is
-// ever referred to.
+// which is one step. Until then a blob belongs to nobody: its BlobRecord, which is written with
+// every chunk, tells the collector (s3_collector.h) since when. Each chunk, and what refers to the
+// blob in the end, is committed on condition that the record is as its writer left it: what the
+// collector has touched is never referred to.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ struct StoredBody {
   void move_to(kv::Batch& batch);
 };
 
-// Who will refer to the blob.
+// Who will refer to the blob. A part's body is one however small it is.
 struct BlobOwner {
   std::string bucket;
   std::string key;
@@ -53,6 +53,9 @@ struct BlobOwner {
 // NoSuchBucket; SlowDown, if the collector was faster.
 S3Result<StoredBody> store_body(const S3Context& context, const S3Call& call,
                                 const BlobOwner& owner, S3Source& source);
+
+// The answer to a writer when the collector was faster.
+S3Refusal was_collected();
 
 // The octets of a range of what an object's record refers to, chunk by chunk. The references
 // outlive it.

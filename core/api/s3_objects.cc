@@ -130,11 +130,6 @@ S3Result<HttpHeaders> kept_headers(const HttpHeaders& sent) {
 
 // --- writing ---
 
-S3Refusal was_collected() {
-  return {s3_error::slow_down, "This took so long that what had come was collected.",
-          {{"x-keelson-outcome", "not_applied"}}};
-}
-
 S3Result<WriteCondition> write_condition(const S3Context& context, const S3Call& call) {
   const Bytes key = object_record_key(call.request.bucket, call.request.key);
   const std::string* const wanted = call.http.headers.find("If-Match");
@@ -142,7 +137,8 @@ S3Result<WriteCondition> write_condition(const S3Context& context, const S3Call&
   if (wanted != nullptr && unwanted != nullptr) return S3Refusal{s3_error::not_implemented};
   if (unwanted != nullptr) {
     if (trim(*unwanted) != "*") {
-      return S3Refusal{s3_error::not_implemented, "On writes only If-None-Match: * is implemented."};
+      return S3Refusal{s3_error::not_implemented,
+                       "On writes only If-None-Match: * is implemented."};
     }
     return WriteCondition{kv::Condition{key, kv::Condition::Kind::absent}};
   }

@@ -51,9 +51,6 @@ S3Result<std::optional<std::size_t>> commit_object(const S3Context& context, con
                                                    const WriteCondition& condition,
                                                    const ObjectRecord& record, kv::Batch batch);
 
-// The answer to a collector that was faster.
-S3Refusal was_collected();
-
 // The headers that are kept with an object and sent back with it. Errors: MetadataTooLarge.
 S3Result<HttpHeaders> kept_headers(const HttpHeaders& sent);
 

@@ -2,6 +2,7 @@
 #include "core/api/s3_records.h"
 
 #include <algorithm>
+#include <charconv>
 #include <climits>
 
 #include "core/api/s3.pb.h"
@@ -13,7 +14,6 @@ namespace keelson::api {
 namespace {
 
 constexpr char kVersion = 2;
-constexpr std::size_t kIdBytes = 16;
 
 Error not_a_record(const char* what) {
   return {ErrorCode::corrupt, std::string(what) + ": no record of this version"};
@@ -138,6 +138,18 @@ Result<ObjectHead> take_head(BytesView& rest) {
 
 }  // namespace
 
+std::optional<Bytes> parse_id(std::string_view hex) {
+  if (hex.size() != 2 * kIdBytes) return std::nullopt;
+  Bytes id;
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    unsigned octet = 0;
+    const auto [end, error] = std::from_chars(hex.data() + i, hex.data() + i + 2, octet, 16);
+    if (error != std::errc() || end != hex.data() + i + 2) return std::nullopt;
+    id.push_back(static_cast<char>(octet));
+  }
+  return id;
+}
+
 Bytes bucket_entry_key(std::string_view bucket) {
   return kv::spread("s3") + "s3/buckets/" + Bytes(bucket);
 }
@@ -205,6 +217,14 @@ Result<UploadName> upload_of_record(std::string_view bucket, BytesView key) {
                     Bytes(key.substr(key.size() - kIdBytes))};
 }
 
+Bytes completed_record_key(std::string_view bucket, BytesView upload) {
+  return key_of("s3/completed/", bucket, upload);
+}
+
+kv::KeyRange completed_records(std::string_view bucket) {
+  return beginning_with(key_of("s3/completed/", bucket));
+}
+
 Bytes parts_mark_key(std::string_view bucket, BytesView upload) {
   return key_of("s3/part/", bucket, upload);
 }
@@ -217,6 +237,10 @@ Bytes part_record_key(std::string_view bucket, BytesView upload, std::uint32_t n
 
 kv::KeyRange part_records(std::string_view bucket, BytesView upload) {
   return {part_record_key(bucket, upload, 0), kv::end_of(parts_mark_key(bucket, upload))};
+}
+
+kv::KeyRange all_part_records(std::string_view bucket) {
+  return beginning_with(key_of("s3/part/", bucket));
 }
 
 std::uint32_t part_number_of(BytesView key) {
@@ -298,22 +322,23 @@ Result<ObjectRecord> ObjectRecord::decode(BytesView bytes) {
 Bytes BlobRecord::encode() const {
   wire::Blob message;
   message.set_touched_ms(to_wire(touched_ms));
-  message.set_is_used(is_used);
+  message.set_chunks(chunks);
+  message.set_state(static_cast<std::uint32_t>(state));
   message.set_key(key);
   message.set_upload(upload);
   message.set_part(part);
-  message.set_is_condemned(is_condemned);
   return encode_message(message);
 }
 
 Result<BlobRecord> BlobRecord::decode(BytesView bytes) {
   TRY(const auto message, decode_message<wire::Blob>(bytes, "blob"));
+  if (message.state() > static_cast<std::uint32_t>(State::condemned)) return not_a_record("blob");
   return BlobRecord{.touched_ms = from_wire(message.touched_ms()),
-                    .is_used = message.is_used(),
+                    .chunks = message.chunks(),
+                    .state = static_cast<State>(message.state()),
                     .key = message.key(),
                     .upload = message.upload(),
-                    .part = message.part(),
-                    .is_condemned = message.is_condemned()};
+                    .part = message.part()};
 }
 
 Bytes UploadRecord::encode() const {
@@ -323,10 +348,6 @@ Bytes UploadRecord::encode() const {
   write_fields(headers, *message.mutable_headers());
   write_fields(tags, *message.mutable_tags());
   message.set_checksum_algorithm(checksum_algorithm);
-  message.set_checksum_type(checksum_type);
-  message.set_etag(etag);
-  message.set_completed_ms(to_wire(completed_ms));
-  write_fields(checksums, *message.mutable_checksums());
   return encode_message(message);
 }
 
@@ -336,11 +357,22 @@ Result<UploadRecord> UploadRecord::decode(BytesView bytes) {
                       .bucket_created_ms = from_wire(message.bucket_created_ms()),
                       .headers = read_headers(message.headers()),
                       .tags = read_fields(message.tags()),
-                      .checksum_algorithm = message.checksum_algorithm(),
-                      .checksum_type = message.checksum_type(),
-                      .etag = message.etag(),
-                      .completed_ms = from_wire(message.completed_ms()),
-                      .checksums = read_fields(message.checksums())};
+                      .checksum_algorithm = message.checksum_algorithm()};
+}
+
+Bytes CompletedRecord::encode() const {
+  wire::Completed message;
+  message.set_completed_ms(to_wire(completed_ms));
+  message.set_key(key);
+  message.set_etag(etag);
+  return encode_message(message);
+}
+
+Result<CompletedRecord> CompletedRecord::decode(BytesView bytes) {
+  TRY(const auto message, decode_message<wire::Completed>(bytes, "completed upload"));
+  return CompletedRecord{.completed_ms = from_wire(message.completed_ms()),
+                         .key = message.key(),
+                         .etag = message.etag()};
 }
 
 Bytes PartRecord::encode() const {

@@ -10,7 +10,8 @@
 //          | spread "s3/blob/" bucket "/" id        BlobRecord
 //          | spread "s3/chunk/" bucket "/" id n     the n-th chunk of a blob, n big-endian
 //          | spread "s3/upload/" bucket "/" object NUL id         UploadRecord
-//          | spread "s3/part/" bucket "/" id        written with every part of the upload
+//          | spread "s3/completed/" bucket "/" id   CompletedRecord, of an upload
+//          | spread "s3/part/" bucket "/" id        the object's key, with every part of the upload
 //          | spread "s3/part/" bucket "/" id n      PartRecord; n big-endian
 //   spread = 2 octets (core/kv/spread.h)            id = 16 octets
 //
@@ -33,6 +34,11 @@
 namespace keelson::api {
 
 // --- keys ---
+
+// Of the identifiers of blobs and uploads.
+inline constexpr std::size_t kIdBytes = 16;
+// Of one that clients have, from what to_hex() makes of it. Nothing if the text is none.
+std::optional<Bytes> parse_id(std::string_view hex);
 
 Bytes bucket_entry_key(std::string_view bucket);
 kv::KeyRange bucket_entries();
@@ -63,10 +69,14 @@ struct UploadName {
 };
 // Of a key among upload_records(bucket). Errors: corrupt.
 Result<UploadName> upload_of_record(std::string_view bucket, BytesView key);
+Bytes completed_record_key(std::string_view bucket, BytesView upload);
+kv::KeyRange completed_records(std::string_view bucket);
 // Written with every part, so that its version tells whether a part has come or changed.
 Bytes parts_mark_key(std::string_view bucket, BytesView upload);
 Bytes part_record_key(std::string_view bucket, BytesView upload, std::uint32_t number);
 kv::KeyRange part_records(std::string_view bucket, BytesView upload);
+// Marks and parts of all uploads, each mark before the parts of its upload.
+kv::KeyRange all_part_records(std::string_view bucket);
 // Of a key among part_records().
 std::uint32_t part_number_of(BytesView key);
 
@@ -126,32 +136,42 @@ struct ObjectRecord {
 
 // A blob is written once, chunk by chunk, and used by at most one object or part.
 struct BlobRecord {
+  enum class State : std::uint32_t {
+    unfinished,  // Nobody refers to it, or will, unless it is finished.
+    used,        // What was to refer to it did so when it was finished.
+    condemned,   // Nobody refers to it, or ever will.
+  };
   std::int64_t touched_ms = 0;  // By the clock of whoever wrote last.
-  bool is_used = false;         // Otherwise it is still being written, or nobody ever will again.
-  std::string key;              // Of the object that uses it, or that its upload is to become.
+  std::uint32_t chunks = 0;     // That may be there.
+  State state = State::unfinished;
+  std::string key = {};         // Of the object that uses it, or that its upload is to become.
   Bytes upload = {};            // Of which it is a part, or empty.
   std::uint32_t part = 0;
-  bool is_condemned = false;    // Nobody refers to it any more.
 
   Bytes encode() const;
   static Result<BlobRecord> decode(BytesView bytes);
 };
 
+// An upload that can still be given parts, completed, aborted.
 struct UploadRecord {
   std::int64_t created_ms = 0;
   std::int64_t bucket_created_ms = 0;  // An upload of a bucket that was deleted is none.
   HttpHeaders headers;
   Fields tags = {};
   std::string checksum_algorithm = {};
-  std::string checksum_type = {};  // "COMPOSITE", "FULL_OBJECT", or "".
-  // Of a completed one, which is remembered for those who ask again.
-  std::string etag = {};
-  std::int64_t completed_ms = 0;
-  Fields checksums = {};
 
-  bool is_completed() const { return !etag.empty(); }
   Bytes encode() const;
   static Result<UploadRecord> decode(BytesView bytes);
+};
+
+// An upload that was completed, remembered for those who ask again.
+struct CompletedRecord {
+  std::int64_t completed_ms = 0;
+  std::string key = {};
+  std::string etag = {};
+
+  Bytes encode() const;
+  static Result<CompletedRecord> decode(BytesView bytes);
 };
 
 struct PartRecord {

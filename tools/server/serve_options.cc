@@ -189,6 +189,14 @@ void add_serve_flags(CLI::App& app, ServeOptions& options) {
   app.add_option("--credentials", options.credentials_file,
                  "TOML file of access keys; without it requests need no signature");
   app.add_option("--region", options.region, "Region that signatures name")->capture_default_str();
+  app.add_option("--s3-domain", options.s3_domains,
+                 "Whoever addresses BUCKET.DOMAIN means that bucket; may be given more than once");
+  app.add_option("--s3-collect-interval-s", options.s3_collect_interval_s,
+                 "How often octets of objects that nobody refers to are looked for")
+      ->capture_default_str();
+  app.add_option("--s3-collect-grace-s", options.s3_collect_grace_s,
+                 "How long a silent upload, and then its octets, are let alone")
+      ->capture_default_str();
   app.add_flag("--bootstrap", options.bootstrap,
                "Let this node begin in an empty data directory");
   app.add_option("--disk-io", options.disk_io,
@@ -268,6 +276,9 @@ Result<NodeConfig> to_config(const ServeOptions& options) {
   config.admin_listen = options.admin_listen;
   config.metrics_listen = options.metrics_listen;
   config.region = options.region;
+  config.s3_domains = options.s3_domains;
+  config.s3_collect_interval = std::chrono::seconds(options.s3_collect_interval_s);
+  config.s3_collect_grace = std::chrono::seconds(options.s3_collect_grace_s);
   config.bootstrap = options.bootstrap;
   config.heartbeat_interval = std::chrono::milliseconds(options.heartbeat_ms);
   config.election_timeout = std::chrono::milliseconds(options.election_timeout_ms);

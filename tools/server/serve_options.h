@@ -33,6 +33,9 @@ struct ServeOptions {
   std::string metrics_listen;
   std::string credentials_file;
   std::string region = "us-east-1";
+  std::vector<std::string> s3_domains;
+  std::uint32_t s3_collect_interval_s = 600;
+  std::uint32_t s3_collect_grace_s = 3600;
   bool bootstrap = false;
   std::string disk_io = "auto";
   std::string log_format = "text";

@@ -56,6 +56,7 @@ TEST(NodeConfigTest, NonsenseIsRefusedByTheNameOfItsField) {
       {"lease-ms", [](NodeConfig& c) { c.lease = milliseconds(1801); }},
       {"probe-timeout-ms", [](NodeConfig& c) { c.probe_timeout = milliseconds(99); }},
       {"drain-timeout-ms", [](NodeConfig& c) { c.drain_timeout = c.drain_grace; }},
+      {"s3-collect-grace-s", [](NodeConfig& c) { c.s3_collect_grace = c.request_timeout / 2; }},
       {"balance-interval-ms", [](NodeConfig& c) { c.balance_interval = c.election_timeout / 2; }},
       {"wal-segment-bytes", [](NodeConfig& c) { c.wal_segment_bytes = 4095; }},
       {"wal-segment-bytes", [](NodeConfig& c) { c.wal_segment_bytes = (4ull << 30) + 1; }},
