@@ -83,8 +83,14 @@ std::vector<FileImage::Undone> FileImage::undo_all(Bytes& content) const {
     const Change& change = changes_[i];
     CHECK(content.size() == change.size_after);
     CHECK(saved_end >= change.saved);
-    undone[i] = {change, content.substr(std::min<std::uint64_t>(change.offset, content.size()),
-                                        change.written)};
+    undone[i].change = change;
+    if (!change.is_dropped && change.written > 0) {
+      undone[i].bytes = content.substr(change.offset, change.written);
+    }
+    if (change.is_whole_file) {
+      remains_->put_into(content);
+      continue;
+    }
     content.resize(change.size_before);
     if (change.saved == 0) continue;
     saved_end -= change.saved;
@@ -150,39 +156,42 @@ void FileImage::make_durable(std::uint64_t until) {
     forget_changes(until);
     return;
   }
-  // Some of these changes were dropped by a failed sync, so what is visible and what is durable
-  // part for good. The difference becomes one dropped change of the whole file, and the changes
-  // after `until` are made again on top of it.
-  Bytes durable_content = content_;
-  const std::vector<Undone> undone = undo_all(durable_content);
-  Bytes seen = durable_content;
+  part_for_good(until);
+}
+
+// Some of these changes were dropped by a failed sync, so what is visible and what is durable part
+// for good. The difference becomes one dropped change of the whole file, of the number before
+// `until`.
+void FileImage::part_for_good(std::uint64_t until) {
+  CHECK(until <= change_count());
   const std::size_t covered = static_cast<std::size_t>(until - first_change_);
+  if (!remains_) remains_.emplace(changes_.front().size_before);
+  std::size_t saved = 0;
   for (std::size_t i = 0; i < covered; ++i) {
-    redo(seen, undone[i]);
-    if (undone[i].change.is_dropped) continue;
-    redo(durable_content, undone[i]);
-    if (!harms_.empty()) harms_.overwritten(undone[i].change.range(), first_change_ + i);
-  }
-  changes_.clear();
-  saved_bytes_.clear();
-  first_change_ = until - 1;
-  changes_.push_back({.offset = 0,
-                      .written = seen.size(),
-                      .saved = durable_content.size(),
-                      .size_before = durable_content.size(),
-                      .size_after = seen.size(),
-                      .is_dropped = true,
-                      .is_whole_file = true});
-  saved_bytes_ = std::move(durable_content);
-  replace_content(std::move(seen));
-  for (std::size_t i = covered; i < undone.size(); ++i) {
-    if (undone[i].change.written > 0) {
-      write(undone[i].bytes, undone[i].change.offset);
-    } else {
-      truncate(undone[i].change.size_after);
+    const Change& change = changes_[i];
+    const BytesView replaced = BytesView(saved_bytes_).substr(saved, change.saved);
+    saved += change.saved;
+    if (change.is_whole_file) continue;
+    if (change.is_dropped) {
+      remains_->dropped(change.offset, replaced, change.size_after);
+      continue;
     }
-    changes_.back().is_dropped = undone[i].change.is_dropped;
+    if (change.written > 0) {
+      remains_->saved_write(change.range());
+    } else {
+      remains_->saved_size(change.size_after);
+    }
+    if (!harms_.empty()) harms_.overwritten(change.range(), first_change_ + i);
   }
+  saved_bytes_.erase(0, saved);
+  changes_.erase(changes_.begin(), changes_.begin() + static_cast<std::ptrdiff_t>(covered - 1));
+  first_change_ = until - 1;
+  changes_.front() = {.offset = 0,
+                      .written = remains_->seen_size(),
+                      .size_before = remains_->durable_size(),
+                      .size_after = remains_->seen_size(),
+                      .is_dropped = true,
+                      .is_whole_file = true};
 }
 
 void FileImage::drop(std::uint64_t until) {
@@ -225,6 +234,7 @@ void FileImage::lose_power(const LossShares& shares, ChoiceStream& choices, Loss
   changes_.clear();
   saved_bytes_.clear();
   has_dropped_ = false;
+  remains_.reset();
   first_change_ += undone.size();
   if (!harms_.empty()) lose_harms(content, losses);
   replace_content(std::move(content));

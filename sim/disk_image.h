@@ -14,6 +14,7 @@
 #include "core/base/bytes.h"
 #include "sim/choices.h"
 #include "sim/disk_harm.h"
+#include "sim/durable_remains.h"
 
 namespace keelson::sim {
 
@@ -100,7 +101,7 @@ class FileImage {
     std::uint64_t size_before = 0;
     std::uint64_t size_after = 0;
     bool is_dropped = false;
-    bool is_whole_file = false;  // Stands for all differences between what is seen and durable.
+    bool is_whole_file = false;  // Stands for remains_, which undo it. Only the first can be one.
 
     // What it replaced or cut off.
     ByteRange range() const;
@@ -108,7 +109,7 @@ class FileImage {
   // A change that was undone, and what it takes to do it again.
   struct Undone {
     Change change;
-    Bytes bytes;
+    Bytes bytes;  // None if the change was dropped.
   };
 
   void note(const Change& change);
@@ -120,6 +121,7 @@ class FileImage {
                  std::uint64_t number);
   void lose_harms(const Bytes& content, Losses& losses);
   void forget_changes(std::uint64_t until);
+  void part_for_good(std::uint64_t until);
   void replace_content(Bytes content);
   void write_back_oldest();
 
@@ -129,6 +131,7 @@ class FileImage {
   std::vector<Change> changes_;  // Since the last sync, in order.
   Bytes saved_bytes_;            // What the changes replaced, one after the other.
   bool has_dropped_ = false;     // Some change is_dropped.
+  std::optional<DurableRemains> remains_;
   FileHarms harms_;
 };
 
