@@ -144,6 +144,8 @@ S3Adapter::S3Adapter(const Clock& clock, Scheduler& scheduler, RandomSource& ran
       options_(std::move(options)),
       store_(store, random),
       context_{clock, scheduler, store_, options_},
+      buckets_(context_),
+      acls_(context_),
       objects_(context_),
       multipart_(context_),
       ids_(random, "s3/request_id") {
@@ -179,8 +181,15 @@ S3Result<HttpResponse> S3Adapter::dispatch(const HttpRequest& http, const std::s
   if (body.octets().size() > kObjectBytesMax) return S3Refusal{s3_error::entity_too_large};
   const S3Call call{http, request, id, clock_, deadline, body.octets()};
   switch (request.operation) {
-    case S3Operation::create_bucket: return create_bucket(call);
-    case S3Operation::head_bucket: return head_bucket(call);
+    case S3Operation::list_buckets: return buckets_.list(call);
+    case S3Operation::create_bucket: return buckets_.create(call);
+    case S3Operation::head_bucket: return buckets_.head(call);
+    case S3Operation::delete_bucket: return buckets_.remove(call);
+    case S3Operation::get_bucket_location: return buckets_.get_location(call);
+    case S3Operation::get_bucket_unset: return buckets_.get_unset(call);
+    case S3Operation::get_bucket_acl: return acls_.get_of_bucket(call);
+    case S3Operation::put_bucket_acl: return acls_.put_of_bucket(call);
+    case S3Operation::get_object_acl: return acls_.get_of_object(call);
     case S3Operation::put_object: return objects_.put(call, body);
     case S3Operation::get_object:
     case S3Operation::head_object: return objects_.get(call);
@@ -214,39 +223,6 @@ S3Result<Authentication> S3Adapter::authenticate(const HttpRequest& http) {
     return S3Refusal{s3_error::content_sha256_mismatch};
   }
   return open;
-}
-
-S3Result<HttpResponse> S3Adapter::create_bucket(const S3Call& call) {
-  const std::string& bucket = call.request.bucket;
-  if (!is_valid_bucket_name(bucket)) return S3Refusal{s3_error::invalid_bucket_name};
-  // The probes' paths would hide its objects.
-  if (bucket == "healthz") {
-    return S3Refusal{s3_error::invalid_bucket_name, "The name healthz is reserved."};
-  }
-  if (!call.body.empty()) {
-    const auto configuration = parse_xml(call.body);
-    if (!configuration || (*configuration).name != "CreateBucketConfiguration") {
-      return S3Refusal{s3_error::malformed_xml};
-    }
-    const std::string_view location = (*configuration).get("LocationConstraint");
-    if (!location.empty() && location != options_.region) {
-      return S3Refusal{s3_error::invalid_location};
-    }
-  }
-  kv::Batch batch;
-  const Bytes key = bucket_record_key(bucket);
-  const std::int64_t now = clock_.wall_ms();
-  batch.conditions.push_back({key, kv::Condition::Kind::absent});
-  batch.mutations.push_back({key, BucketRecord{.created_ms = now}.encode()});
-  batch.mutations.push_back({bucket_entry_key(bucket), BucketEntry{.created_ms = now}.encode()});
-  TRY(const kv::BatchOutcome outcome, store_.execute(std::move(batch), call.deadline()));
-  if (!outcome.applied) return S3Refusal{s3_error::bucket_already_owned_by_you};
-  return HttpResponse{.headers = {{"Location", "/" + bucket}}};
-}
-
-S3Result<HttpResponse> S3Adapter::head_bucket(const S3Call& call) {
-  TRY(store_.find_bucket(call.request.bucket, call.deadline()));
-  return HttpResponse{.headers = {{"x-amz-bucket-region", options_.region}}};
 }
 
 HttpResponse S3Adapter::answer(const HttpRequest& http, const std::string& id,

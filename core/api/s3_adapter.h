@@ -1,6 +1,6 @@
 // The S3 protocol over the store, path style and virtual-host style. START HERE for S3: a request
 // is taken apart (s3_request.h), its signature verified (sigv4.h), its body checked, and the
-// operation carried out: s3_objects.h, …. What is kept, and where, is s3_records.h; large bodies
+// operation carried out: s3_buckets.h, s3_objects.h, …. What is kept, and where, is s3_records.h; large bodies
 // are s3_blobs.h.
 //
 // Conditions on writes are decided in the log (kv::Condition), never here beforehand. A write whose
@@ -15,6 +15,8 @@
 #include "core/api/credentials.h"
 #include "core/api/http.h"
 #include "core/api/request_id.h"
+#include "core/api/s3_acls.h"
+#include "core/api/s3_buckets.h"
 #include "core/api/s3_call.h"
 #include "core/api/s3_multipart.h"
 #include "core/api/s3_objects.h"
@@ -42,8 +44,6 @@ class S3Adapter : public HttpHandler {
   S3Result<HttpResponse> dispatch(const HttpRequest& http, const std::string& id,
                                   Deadline deadline);
   S3Result<Authentication> authenticate(const HttpRequest& http);
-  S3Result<HttpResponse> create_bucket(const S3Call& call);
-  S3Result<HttpResponse> head_bucket(const S3Call& call);
   HttpResponse answer(const HttpRequest& http, const std::string& id,
                       const S3Refusal& refusal) const;
 
@@ -51,6 +51,8 @@ class S3Adapter : public HttpHandler {
   const S3Options options_;
   S3Store store_;
   const S3Context context_;
+  S3Buckets buckets_;
+  S3Acls acls_;
   S3Objects objects_;
   S3Multipart multipart_;
   std::optional<SigV4Verifier> verifier_;

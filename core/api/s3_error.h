@@ -74,6 +74,8 @@ inline constexpr S3Error method_not_allowed{
     "MethodNotAllowed", 405, "The specified method is not allowed against this resource."};
 inline constexpr S3Error missing_content_length{"MissingContentLength", 411,
                                                 "You must provide the Content-Length HTTP header."};
+inline constexpr S3Error missing_security_header{
+    "MissingSecurityHeader", 400, "Your request was missing a required header."};
 inline constexpr S3Error no_such_bucket{"NoSuchBucket", 404,
                                         "The specified bucket does not exist."};
 inline constexpr S3Error no_such_key{"NoSuchKey", 404, "The specified key does not exist."};
@@ -83,6 +85,9 @@ inline constexpr S3Error no_such_upload{
     "The specified multipart upload does not exist, or was completed or aborted."};
 inline constexpr S3Error not_implemented{
     "NotImplemented", 501, "You asked for something that is not implemented. Nothing was changed."};
+inline constexpr S3Error operation_aborted{
+    "OperationAborted", 409,
+    "A conflicting operation is in progress against this resource. Nothing was changed; try again."};
 inline constexpr S3Error precondition_failed{
     "PreconditionFailed", 412, "At least one of the preconditions you specified did not hold."};
 inline constexpr S3Error request_time_too_skewed{

@@ -97,7 +97,21 @@ constexpr Rule kRules[] = {
     {"GET", Level::service, "", Operation::list_buckets, kListBuckets},
 
     {"GET", Level::bucket, "location", Operation::get_bucket_location},
-    {"GET", Level::bucket, "versioning", Operation::get_bucket_versioning},
+    {"GET", Level::bucket, "accelerate", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "cors", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "encryption", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "lifecycle", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "logging", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "notification", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "object-lock", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "ownershipControls", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "policy", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "policyStatus", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "publicAccessBlock", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "replication", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "requestPayment", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "versioning", Operation::get_bucket_unset},
+    {"GET", Level::bucket, "website", Operation::get_bucket_unset},
     {"GET", Level::bucket, "acl", Operation::get_bucket_acl},
     {"GET", Level::bucket, "tagging", Operation::get_bucket_tagging},
     {"GET", Level::bucket, "versions", Operation::list_object_versions, kListVersions},
@@ -303,7 +317,7 @@ bool is_write(Operation operation) {
     case Operation::list_buckets:
     case Operation::head_bucket:
     case Operation::get_bucket_location:
-    case Operation::get_bucket_versioning:
+    case Operation::get_bucket_unset:
     case Operation::get_bucket_acl:
     case Operation::get_bucket_tagging:
     case Operation::list_objects:

@@ -22,7 +22,7 @@ enum class S3Operation {
   head_bucket,
   delete_bucket,
   get_bucket_location,
-  get_bucket_versioning,
+  get_bucket_unset,  // GetBucketVersioning, GetBucketPolicy, …: what no bucket here has.
   get_bucket_acl,
   put_bucket_acl,
   get_bucket_tagging,

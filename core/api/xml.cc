@@ -77,6 +77,10 @@ void XmlWriter::add_attribute(std::string_view name, std::string_view value) {
   document_->open.back().append_attribute(std::string(name).c_str()) = std::string(value).c_str();
 }
 
+void XmlWriter::set_text(std::string_view text) {
+  document_->open.back().text().set(std::string(text).c_str());
+}
+
 std::string XmlWriter::finish() {
   CHECK(document_->open.size() == 1);
   return to_text(document_->document);

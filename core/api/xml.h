@@ -24,6 +24,8 @@ class XmlWriter {
   // An element with nothing but text, which is escaped as XML demands.
   void add(std::string_view name, std::string_view text);
   void add_attribute(std::string_view name, std::string_view value);
+  // Of the element that is open; it has nothing else inside.
+  void set_text(std::string_view text);
 
   // The whole document. REQUIRES: every begin() has its end().
   std::string finish();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/api/s3_adapter.h"
+#include "core/api/s3_xml.h"
 #include "core/base/check.h"
 #include "core/runtime/task_group.h"
 #include "tests/core/api/fakes.h"
@@ -63,6 +64,16 @@ class S3Fixture : public testing::Test {
     const std::size_t end = response.body.find("</Code>");
     return std::to_string(response.status) + " " +
            (end == std::string::npos ? "" : response.body.substr(begin, end - begin));
+  }
+
+  // Of an answer that is a document.
+  XmlElement xml_of(const HttpResponse& response) {
+    EXPECT_EQ(response.status, 200) << response.body;
+    EXPECT_EQ(response.headers.get("Content-Type"), "application/xml");
+    EXPECT_NE(response.body.find(kS3Namespace), std::string::npos) << response.body;
+    auto root = parse_xml(response.body);
+    CHECK(root.has_value());
+    return *std::move(root);
   }
 
   // Rows of the store whose keys contain the text.

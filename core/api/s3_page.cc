@@ -1,0 +1,65 @@
+// Tested by tests/core/api/s3_listing_test.cc.
+#include "core/api/s3_page.h"
+
+#include <algorithm>
+
+#include "core/api/digest.h"
+
+namespace keelson::api {
+
+namespace {
+
+// The octet in front of what a token holds.
+constexpr char kTokenVersion = 1;
+constexpr std::uint64_t kIntegerMax = 0x7fffffff;
+
+}  // namespace
+
+S3Result<std::size_t> page_limit(const S3Request& request, std::string_view name,
+                                 std::size_t most) {
+  const std::string_view text = request.get(name);
+  if (text.empty()) return most;
+  const auto count = parse_count(text);
+  if (!count || *count > kIntegerMax) {
+    return S3Refusal{s3_error::invalid_argument,
+                     "Provided " + std::string(name) + " not an integer or within integer range"};
+  }
+  return std::min<std::size_t>(*count, most);
+}
+
+std::string page_token(std::string_view next) {
+  return base64_encode(std::string(1, kTokenVersion) + std::string(next));
+}
+
+S3Result<std::string> next_of_token(std::string_view token) {
+  const auto content = base64_decode(token);
+  if (!content || content->empty() || content->front() != kTokenVersion) {
+    return S3Refusal{s3_error::invalid_argument,
+                     "The continuation token provided is incorrect"};
+  }
+  return content->substr(1);
+}
+
+std::string behind(std::string_view name) { return std::string(name) + '\0'; }
+
+S3Result<NameEncoding> NameEncoding::of(const S3Request& request) {
+  const std::string_view type = request.get("encoding-type");
+  if (!type.empty() && type != "url") {
+    return S3Refusal{s3_error::invalid_argument, "Invalid Encoding Method specified in Request"};
+  }
+  return NameEncoding(!type.empty());
+}
+
+std::string NameEncoding::operator()(std::string_view name) const {
+  if (!is_url_) return std::string(name);
+  std::string encoded;
+  while (true) {
+    const std::size_t space = std::min(name.find(' '), name.size());
+    encoded += percent_encode(name.substr(0, space), /*keep_slash=*/true);
+    if (space == name.size()) return encoded;
+    encoded += '+';
+    name.remove_prefix(space + 1);
+  }
+}
+
+}  // namespace keelson::api
