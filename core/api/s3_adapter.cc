@@ -17,6 +17,7 @@ namespace {
 // What chunk heads, signatures and trailers of an aws-chunked body may add.
 constexpr std::size_t kFramingBytesMax = 64 * 1024;
 constexpr std::size_t kObjectBytesMax = 1024 * 1024;
+constexpr int kAclAttempts = 4;
 
 constexpr std::array<std::string_view, 4> kChecksums = {
     "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-sha1",
@@ -75,6 +76,16 @@ S3Result<Fields> check_digests(const HttpHeaders& fields, BytesView body) {
     if (!is_md5) checksums.push_back({name, field.value});
   }
   return checksums;
+}
+
+// What a stranger may make of a public object is its owner's to say.
+S3Result<void> check_unsigned(const S3Request& request) {
+  for (const QueryParameter& parameter : request.parameters) {
+    if (!parameter.name.starts_with("response-")) continue;
+    return S3Refusal{s3_error::invalid_request,
+                     "Request specific response headers cannot be used for anonymous GET requests."};
+  }
+  return {};
 }
 
 // A body that was read whole.
@@ -170,7 +181,7 @@ HttpResponse S3Adapter::handle(const HttpRequest& request, Deadline deadline) {
 S3Result<HttpResponse> S3Adapter::dispatch(const HttpRequest& http, const std::string& id,
                                            Deadline deadline) {
   TRY(const S3Request request, parse_s3_request(http, options_.domains));
-  TRY(const Authentication authentication, authenticate(http));
+  TRY(const Authentication authentication, authenticate(http, request));
   TRY(check_supported(http, request));
   const bool has_length = http.headers.find("Content-Length") != nullptr ||
                           http.headers.find("Transfer-Encoding") != nullptr;
@@ -180,7 +191,26 @@ S3Result<HttpResponse> S3Adapter::dispatch(const HttpRequest& http, const std::s
   TRY(WholeBody body, take_body(http, authentication));
   if (body.octets().size() > kObjectBytesMax) return S3Refusal{s3_error::entity_too_large};
   const S3Call call{http, request, id, clock_, deadline, body.octets()};
-  switch (request.operation) {
+  const bool is_for_everyone = verifier_ && authentication.access_key.empty();
+  return is_for_everyone ? carry_out_for_everyone(call, body) : carry_out(call, body);
+}
+
+S3Result<HttpResponse> S3Adapter::carry_out_for_everyone(const S3Call& call, S3BodySource& body) {
+  CHECK(is_public_read(call.request.operation));
+  for (int attempt = 0; attempt < kAclAttempts; ++attempt) {
+    TRY(const FoundBucket before, store_.find_bucket(call.request.bucket, call.deadline()));
+    if (!before.record.public_read) return S3Refusal{s3_error::access_denied};
+    auto answer = carry_out(call, body);
+    // What was read may be of a time when the bucket was private, unless its record stayed the
+    // same.
+    TRY(const FoundBucket after, store_.find_bucket(call.request.bucket, call.deadline()));
+    if (after.version == before.version) return answer;
+  }
+  return S3Refusal{s3_error::slow_down};
+}
+
+S3Result<HttpResponse> S3Adapter::carry_out(const S3Call& call, S3BodySource& body) {
+  switch (call.request.operation) {
     case S3Operation::list_buckets: return buckets_.list(call);
     case S3Operation::create_bucket: return buckets_.create(call);
     case S3Operation::head_bucket: return buckets_.head(call);
@@ -203,19 +233,22 @@ S3Result<HttpResponse> S3Adapter::dispatch(const HttpRequest& http, const std::s
   return S3Refusal{s3_error::not_implemented};
 }
 
-S3Result<Authentication> S3Adapter::authenticate(const HttpRequest& http) {
+S3Result<Authentication> S3Adapter::authenticate(const HttpRequest& http,
+                                                 const S3Request& request) {
   if (payload_kind(http) == PayloadKind::unknown &&
       http.headers.get("x-amz-content-sha256").starts_with("STREAMING-")) {
     return S3Refusal{s3_error::not_implemented, "This x-amz-content-sha256 is not implemented."};
   }
   if (verifier_) {
     auto verified = verifier_->verify(http);
-    if (const auto* failure = std::get_if<AuthFailure>(&verified)) {
+    const auto* const failure = std::get_if<AuthFailure>(&verified);
+    if (failure == nullptr) return std::get<Authentication>(std::move(verified));
+    if (failure->error != AuthError::missing || !is_public_read(request.operation)) {
       return refusal_of(*failure, http.headers.find("Authorization") == nullptr);
     }
-    return std::get<Authentication>(std::move(verified));
+    TRY(check_unsigned(request));
   }
-  // An open listener still keeps damaged bodies out.
+  // Whoever did not sign: damaged bodies are still kept out.
   Authentication open;
   open.payload = payload_kind(http);
   if (open.payload == PayloadKind::whole &&

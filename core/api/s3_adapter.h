@@ -43,7 +43,11 @@ class S3Adapter : public HttpHandler {
  private:
   S3Result<HttpResponse> dispatch(const HttpRequest& http, const std::string& id,
                                   Deadline deadline);
-  S3Result<Authentication> authenticate(const HttpRequest& http);
+  // Who signed, or, with an empty access key, nobody had to or did.
+  S3Result<Authentication> authenticate(const HttpRequest& http, const S3Request& request);
+  S3Result<HttpResponse> carry_out(const S3Call& call, S3BodySource& body);
+  // For whoever did not sign: the bucket must be public-read all the while.
+  S3Result<HttpResponse> carry_out_for_everyone(const S3Call& call, S3BodySource& body);
   HttpResponse answer(const HttpRequest& http, const std::string& id,
                       const S3Refusal& refusal) const;
 

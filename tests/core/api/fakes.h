@@ -38,6 +38,7 @@ class FakeStore : public kv::Store {
 
   Result<std::vector<std::optional<kv::VersionedValue>>> get(std::vector<Bytes> keys,
                                                              Deadline) override {
+    if (before_get) before_get();
     if (failure) return *failure;
     std::vector<std::optional<kv::VersionedValue>> found;
     for (const Bytes& key : keys) {
@@ -74,6 +75,7 @@ class FakeStore : public kv::Store {
   std::uint64_t version = 0;
   std::optional<Error> failure;
   std::function<void()> before_execute;
+  std::function<void()> before_get;
   std::vector<Bytes> tokens;
 
  private:

@@ -226,6 +226,88 @@ TEST_F(S3BucketsTest, ObjectsBelongToTheirOwnerAlone) {
             "501 NotImplemented");
 }
 
+class S3EveryoneTest : public S3BucketsTest {
+ protected:
+  S3EveryoneTest() {
+    credentials_.add("key", "secret");
+    closed_ = make(&credentials_, {});
+    EXPECT_EQ(ask("PUT", "/public", {{"x-amz-acl", "public-read"}}).status, 200);
+    for (const std::string bucket : {"bucket", "public"}) {
+      EXPECT_EQ(ask("PUT", "/" + bucket + "/key", {}, "content").status, 200);
+    }
+  }
+
+  HttpResponse ask_unsigned(const std::string& method, const std::string& target,
+                            HttpHeaders headers = {}, Bytes body = {}) {
+    return ask(*closed_, make_request(method, target, std::move(headers), std::move(body)));
+  }
+
+  Credentials credentials_;
+  std::unique_ptr<S3Adapter> closed_;
+};
+
+TEST_F(S3EveryoneTest, ReadsObjectsOfAPublicBucketAndListsThem) {
+  EXPECT_EQ(body_of(ask_unsigned("GET", "/public/key")), "content");
+  EXPECT_EQ(ask_unsigned("HEAD", "/public/key").status, 200);
+  EXPECT_EQ(ask_unsigned("HEAD", "/public").status, 200);
+  EXPECT_EQ(error_of(ask_unsigned("GET", "/public/none")), "404 NoSuchKey");
+  EXPECT_EQ(error_of(ask_unsigned("GET", "/nobody/key")), "404 NoSuchBucket");
+}
+
+TEST_F(S3EveryoneTest, ReadsNothingElse) {
+  for (const std::string target :
+       {"/bucket/key", "/bucket?list-type=2", "/bucket", "/bucket?versions", "/",
+        "/public?location", "/public?acl", "/public?policy", "/public/key?acl", "/public?tagging",
+        "/public/key?tagging", "/public?uploads"}) {
+    EXPECT_EQ(error_of(ask_unsigned("GET", target)), "403 AccessDenied") << target;
+  }
+  EXPECT_EQ(ask_unsigned("HEAD", "/bucket").status, 403);
+  EXPECT_EQ(ask_unsigned("HEAD", "/bucket/key").status, 403);
+}
+
+TEST_F(S3EveryoneTest, WritesNothing) {
+  const auto before = store_.version;
+  for (const auto& [method, target] : std::vector<std::pair<std::string, std::string>>{
+           {"PUT", "/public/key"},
+           {"PUT", "/new"},
+           {"PUT", "/public?acl"},
+           {"PUT", "/public/key?tagging"},
+           {"POST", "/public?delete"},
+           {"POST", "/public/key?uploads"},
+           {"DELETE", "/public/key"},
+           {"DELETE", "/public"}}) {
+    EXPECT_EQ(error_of(ask_unsigned(method, target)), "403 AccessDenied") << method << target;
+  }
+  EXPECT_EQ(store_.version, before);
+}
+
+TEST_F(S3EveryoneTest, DoesNotSayHowAnAnswerLooks) {
+  EXPECT_EQ(error_of(ask_unsigned("GET", "/public/key?response-content-type=text/html")),
+            "400 InvalidRequest");
+}
+
+TEST_F(S3EveryoneTest, WhoeverSignsWronglyIsNotEveryone) {
+  HttpRequest get = make_request("GET", "/public/key");
+  sign_request(get, {"key", "wrong"}, clock_.wall_ms());
+  EXPECT_EQ(error_of(ask(*closed_, get)), "403 SignatureDoesNotMatch");
+  EXPECT_EQ(error_of(ask_unsigned("GET", "/public/key", {{"Authorization", "nonsense"}})),
+            "400 AuthorizationHeaderMalformed");
+  EXPECT_EQ(error_of(ask_unsigned("GET", "/public/key?X-Amz-Signature=0")),
+            "400 AuthorizationQueryParametersError");
+}
+
+TEST_F(S3EveryoneTest, ReadsNothingOfATimeWhenTheBucketWasPrivate) {
+  // The ACL changes back and forth around the look at the object.
+  int reads = 0;
+  store_.before_get = [&] {
+    if (++reads == 2) ++store_.values[bucket_record_key("public")].version;
+  };
+  EXPECT_EQ(body_of(ask_unsigned("GET", "/public/key")), "content");
+  EXPECT_EQ(reads, 6) << "once more, as the bucket's record had changed";
+  store_.before_get = [&] { ++store_.values[bucket_record_key("public")].version; };
+  EXPECT_EQ(error_of(ask_unsigned("GET", "/public/key")), "503 SlowDown");
+}
+
 TEST_F(S3BucketsTest, OperationsOnBucketsNameThemWell) {
   for (const std::string query : {"", "?location", "?acl", "?versioning"}) {
     EXPECT_EQ(error_of(ask("DELETE", "/UPPER")), "400 InvalidBucketName");
