@@ -83,7 +83,8 @@ S3Result<void> check_unsigned(const S3Request& request) {
   for (const QueryParameter& parameter : request.parameters) {
     if (!parameter.name.starts_with("response-")) continue;
     return S3Refusal{s3_error::invalid_request,
-                     "Request specific response headers cannot be used for anonymous GET requests."};
+                     "Request specific response headers cannot be used for anonymous GET "
+                     "requests."};
   }
   return {};
 }
