@@ -1,8 +1,7 @@
 // The S3 protocol over the store, path style and virtual-host style. START HERE for S3: a request
 // is taken apart (s3_request.h), its signature verified (sigv4.h), its body checked, and the
 // operation carried out: s3_buckets.h, s3_objects.h, …. What is kept, and where, is s3_records.h;
-// large bodies
-// are s3_blobs.h.
+// large bodies are s3_blobs.h.
 //
 // Conditions on writes are decided in the log (kv::Condition), never here beforehand. A write whose
 // outcome is not known says so: 503 with "x-keelson-outcome: unknown"; one that surely did not

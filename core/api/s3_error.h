@@ -87,7 +87,8 @@ inline constexpr S3Error not_implemented{
     "NotImplemented", 501, "You asked for something that is not implemented. Nothing was changed."};
 inline constexpr S3Error operation_aborted{
     "OperationAborted", 409,
-    "A conflicting operation is in progress against this resource. Nothing was changed; try again."};
+    "A conflicting operation is in progress against this resource. Nothing was changed; try "
+    "again."};
 inline constexpr S3Error precondition_failed{
     "PreconditionFailed", 412, "At least one of the preconditions you specified did not hold."};
 inline constexpr S3Error request_time_too_skewed{
