@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -73,6 +74,19 @@ class BodySource {
   // connection_lost (the client has ended its side within the body), invalid_argument (malformed,
   // or more than HttpHandler::body_limit). After an error what has come is not the whole body.
   virtual Result<Bytes> next(Deadline deadline) = 0;
+};
+
+// Octets at hand, as a source.
+class BytesSource : public BodySource {
+ public:
+  explicit BytesSource(Bytes bytes) : size_(bytes.size()), bytes_(std::move(bytes)) {}
+
+  std::optional<std::uint64_t> size() const override { return size_; }
+  Result<Bytes> next(Deadline) override { return std::exchange(bytes_, {}); }
+
+ private:
+  const std::uint64_t size_;
+  Bytes bytes_;
 };
 
 struct HttpRequest {

@@ -1,12 +1,9 @@
 // Tested by tests/core/api/s3_adapter_test.cc.
 #include "core/api/s3_adapter.h"
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
-#include "core/api/aws_chunked.h"
-#include "core/api/digest.h"
+#include "core/api/s3_body.h"
 #include "core/api/xml.h"
 #include "core/base/check.h"
 
@@ -14,20 +11,20 @@ namespace keelson::api {
 
 namespace {
 
-// What chunk heads, signatures and trailers of an aws-chunked body may add.
-constexpr std::size_t kFramingBytesMax = 64 * 1024;
-constexpr std::size_t kObjectBytesMax = 1024 * 1024;
 constexpr int kAclAttempts = 4;
-
-constexpr std::array<std::string_view, 4> kChecksums = {
-    "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-sha1",
-    "x-amz-checksum-sha256"};
+// XML, of which the longest names a thousand keys or ten thousand parts.
+constexpr std::uint64_t kSmallBodyBytesMax = 2 << 20;
 
 S3Refusal refusal_of(const AuthFailure& failure, bool presigned) {
   switch (failure.error) {
     case AuthError::missing:
     case AuthError::expired:
+    case AuthError::no_date:
     case AuthError::unsigned_header: return {s3_error::access_denied, failure.message};
+    case AuthError::ambiguous:
+    case AuthError::bad_payload_hash: return {s3_error::invalid_argument, failure.message};
+    case AuthError::unsupported:
+    case AuthError::no_payload_hash: return {s3_error::invalid_request, failure.message};
     case AuthError::malformed:
     case AuthError::wrong_scope:
       return {presigned ? s3_error::authorization_query : s3_error::authorization_malformed,
@@ -35,47 +32,18 @@ S3Refusal refusal_of(const AuthFailure& failure, bool presigned) {
     case AuthError::unknown_key: return {s3_error::invalid_access_key_id};
     case AuthError::skewed: return {s3_error::request_time_too_skewed};
     case AuthError::mismatch: return {s3_error::signature_does_not_match, failure.message};
-    case AuthError::payload_mismatch: return {s3_error::content_sha256_mismatch};
   }
   CHECK(false);
   return {s3_error::internal_error};
 }
 
-std::string big_endian(std::uint32_t value) {
-  std::string out;
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 255);
-  return out;
-}
-
-Bytes checksum(std::string_view name, BytesView body) {
-  if (name == "x-amz-checksum-crc32") return big_endian(crc32(body));
-  if (name == "x-amz-checksum-crc32c") return big_endian(crc32c(body));
-  if (name == "x-amz-checksum-sha1") return sha1(body);
-  CHECK(name == "x-amz-checksum-sha256");
-  return sha256(body);
-}
-
-// Checks Content-MD5 and the x-amz-checksum-* of `fields`, headers or trailers, against the body.
-S3Result<Fields> check_digests(const HttpHeaders& fields, BytesView body) {
-  Fields checksums;
-  for (const auto& field : fields) {
-    const std::string name = to_lower(field.name);
-    const bool is_md5 = name == "content-md5";
-    if (!is_md5 && std::find(kChecksums.begin(), kChecksums.end(), name) == kChecksums.end()) {
-      continue;
-    }
-    const Bytes actual = is_md5 ? md5(body) : checksum(name, body);
-    const auto claimed = base64_decode(field.value);
-    if (!claimed || claimed->size() != actual.size()) {
-      return S3Refusal{s3_error::invalid_digest, "The " + name + " you specified is not valid."};
-    }
-    if (*claimed != actual) {
-      return S3Refusal{s3_error::bad_digest,
-                       "The " + name + " you specified did not match what we received."};
-    }
-    if (!is_md5) checksums.push_back({name, field.value});
+S3Result<Bytes> read_whole(S3Body& body) {
+  Bytes all;
+  while (true) {
+    TRY(const Bytes piece, body.next(Deadline::never()));
+    if (piece.empty()) return all;
+    all += piece;
   }
-  return checksums;
 }
 
 // What a stranger may make of a public object is its owner's to say.
@@ -87,65 +55,6 @@ S3Result<void> check_unsigned(const S3Request& request) {
                      "requests."};
   }
   return {};
-}
-
-// A body that was read whole.
-class WholeBody : public S3BodySource {
- public:
-  WholeBody(Bytes octets, Fields checksums)
-      : octets_(std::move(octets)), md5_(api::md5(octets_)), checksums_(std::move(checksums)) {}
-
-  const Bytes& octets() const { return octets_; }
-  S3Result<Bytes> next(Deadline) override { return std::exchange(octets_, {}); }
-  Bytes md5() const override { return md5_; }
-  Fields checksums() const override { return checksums_; }
-
- private:
-  Bytes octets_;
-  const Bytes md5_;
-  const Fields checksums_;
-};
-
-// Takes the framing of aws-chunked off, if there is any, and checks every digest that came along.
-S3Result<WholeBody> take_body(const HttpRequest& http, const Authentication& authentication) {
-  const HttpHeaders& headers = http.headers;
-  const PayloadKind payload = authentication.payload;
-  const bool chunked = payload == PayloadKind::chunks_signed ||
-                       payload == PayloadKind::chunks_signed_trailer ||
-                       payload == PayloadKind::chunks_unsigned_trailer;
-  if (!chunked && headers.has_token("Content-Encoding", "aws-chunked")) {
-    return S3Refusal{s3_error::invalid_request,
-                     "aws-chunked needs x-amz-content-sha256: STREAMING-..."};
-  }
-  if (!chunked) {
-    TRY(Fields checksums, check_digests(headers, http.body));
-    return WholeBody(http.body, std::move(checksums));
-  }
-  auto result = decode_aws_chunked(http.body, authentication);
-  if (const auto* failure = std::get_if<ChunkFailure>(&result)) {
-    return failure->error == ChunkError::mismatch
-               ? S3Refusal{s3_error::signature_does_not_match, failure->message}
-               : S3Refusal{s3_error::incomplete_body, "aws-chunked: " + failure->message};
-  }
-  DecodedBody& decoded = std::get<DecodedBody>(result);
-  const std::string* const length = headers.find("x-amz-decoded-content-length");
-  if (length != nullptr && *length != std::to_string(decoded.body.size())) {
-    return S3Refusal{s3_error::incomplete_body};
-  }
-  const std::string_view announced = headers.get("x-amz-trailer");
-  if (!announced.empty() && decoded.trailers.find(announced) == nullptr) {
-    return S3Refusal{s3_error::malformed_trailer};
-  }
-  for (const auto& field : decoded.trailers) {
-    if (!field.name.starts_with("x-amz-checksum-") || field.name.ends_with("crc64nvme")) {
-      return S3Refusal{s3_error::not_implemented,
-                       "The trailing field " + field.name + " is not implemented."};
-    }
-  }
-  TRY(Fields checksums, check_digests(headers, decoded.body));
-  TRY(const Fields trailing, check_digests(decoded.trailers, decoded.body));
-  checksums.insert(checksums.end(), trailing.begin(), trailing.end());
-  return WholeBody(std::move(decoded.body), std::move(checksums));
 }
 
 }  // namespace
@@ -167,8 +76,15 @@ S3Adapter::S3Adapter(const Clock& clock, Scheduler& scheduler, RandomSource& ran
   }
 }
 
-std::size_t S3Adapter::body_limit(const HttpRequest&) const {
-  return kObjectBytesMax + kFramingBytesMax;
+bool S3Adapter::streams_body(const HttpRequest& head) const {
+  return head.method == "PUT" || head.method == "POST";
+}
+
+std::size_t S3Adapter::body_limit(const HttpRequest& head) const {
+  if (!streams_body(head)) return kSmallBodyBytesMax;
+  // The framing of aws-chunked: AWS demands chunks of 8 KiB, and a head and a signature are less
+  // than an eighth of that.
+  return options_.object_bytes_max + options_.object_bytes_max / 8 + kSmallBodyBytesMax;
 }
 
 HttpResponse S3Adapter::handle(const HttpRequest& request, Deadline deadline) {
@@ -189,9 +105,19 @@ S3Result<HttpResponse> S3Adapter::dispatch(const HttpRequest& http, const std::s
   if (has_object_body(request.operation) && !has_length) {
     return S3Refusal{s3_error::missing_content_length};
   }
-  TRY(WholeBody body, take_body(http, authentication));
-  if (body.octets().size() > kObjectBytesMax) return S3Refusal{s3_error::entity_too_large};
-  const S3Call call{http, request, id, clock_, deadline, body.octets()};
+  BytesSource at_hand(http.body);
+  const bool is_large = has_object_body(request.operation);
+  S3Body body(http.headers, http.body_source == nullptr ? at_hand : *http.body_source,
+              authentication,
+              {.bytes_max = is_large ? options_.object_bytes_max : kSmallBodyBytesMax,
+               .checksums_are_its_own =
+                   request.operation != S3Operation::complete_multipart_upload});
+  TRY(body.check_head());
+  Bytes small;
+  if (!is_large) {
+    TRY(small, read_whole(body));
+  }
+  const S3Call call{http, request, id, clock_, deadline, small};
   const bool is_for_everyone = verifier_ && authentication.access_key.empty();
   return is_for_everyone ? carry_out_for_everyone(call, body) : carry_out(call, body);
 }
@@ -236,8 +162,8 @@ S3Result<HttpResponse> S3Adapter::carry_out(const S3Call& call, S3BodySource& bo
 
 S3Result<Authentication> S3Adapter::authenticate(const HttpRequest& http,
                                                  const S3Request& request) {
-  if (payload_kind(http) == PayloadKind::unknown &&
-      http.headers.get("x-amz-content-sha256").starts_with("STREAMING-")) {
+  const std::string_view payload = http.headers.get("x-amz-content-sha256");
+  if (payload_kind(payload) == PayloadKind::unknown && payload.starts_with("STREAMING-")) {
     return S3Refusal{s3_error::not_implemented, "This x-amz-content-sha256 is not implemented."};
   }
   if (verifier_) {
@@ -250,11 +176,9 @@ S3Result<Authentication> S3Adapter::authenticate(const HttpRequest& http,
     TRY(check_unsigned(request));
   }
   // Whoever did not sign: damaged bodies are still kept out.
-  Authentication open;
-  open.payload = payload_kind(http);
-  if (open.payload == PayloadKind::whole &&
-      to_hex(sha256(http.body)) != http.headers.get("x-amz-content-sha256")) {
-    return S3Refusal{s3_error::content_sha256_mismatch};
+  Authentication open = unauthenticated(http);
+  if (open.payload == PayloadKind::unknown) {
+    return S3Refusal{s3_error::invalid_argument, "x-amz-content-sha256 is not understood."};
   }
   return open;
 }

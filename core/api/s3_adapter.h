@@ -1,7 +1,7 @@
 // The S3 protocol over the store, path style and virtual-host style. START HERE for S3: a request
-// is taken apart (s3_request.h), its signature verified (sigv4.h), its body checked, and the
-// operation carried out: s3_buckets.h, s3_objects.h, …. What is kept, and where, is s3_records.h;
-// large bodies are s3_blobs.h.
+// is taken apart (s3_request.h), its signature verified (sigv4.h), and the operation carried out:
+// s3_buckets.h, s3_objects.h, …; its body is checked while it is read (s3_body.h). What is kept,
+// and where, is s3_records.h; large bodies are s3_blobs.h.
 //
 // Conditions on writes are decided in the log (kv::Condition), never here beforehand. A write whose
 // outcome is not known says so: 503 with "x-keelson-outcome: unknown"; one that surely did not
@@ -33,6 +33,8 @@ class S3Adapter : public HttpHandler {
             const Credentials* credentials, S3Options options);
 
   HttpResponse handle(const HttpRequest& request, Deadline deadline) override;
+  // Everything that has a body as a rule, so that what the head alone refuses is not uploaded.
+  bool streams_body(const HttpRequest& head) const override;
   std::size_t body_limit(const HttpRequest& head) const override;
   HttpResponse refusal(const HttpRequest& head, int status,
                        std::string_view message) const override;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "core/api/date.h"
+#include "core/api/s3_checksum.h"
 #include "core/base/check.h"
 
 namespace keelson::api {
@@ -182,9 +183,6 @@ constexpr std::string_view kHeadersOfAll[] = {
     "x-amz-trailer",       "x-amz-checksum-type",  "x-amz-decoded-content-length",
     "x-amz-id-2",          "x-amz-request-id"};
 
-constexpr std::string_view kChecksums[] = {"x-amz-checksum-crc32", "x-amz-checksum-crc32c",
-                                           "x-amz-checksum-sha1", "x-amz-checksum-sha256"};
-
 constexpr std::string_view kCopyHeaders[] = {"x-amz-copy-source",
                                              "x-amz-copy-source-if-match",
                                              "x-amz-copy-source-if-none-match",
@@ -209,7 +207,7 @@ bool takes_match(Operation operation) {
 
 bool allows_amz_header(std::string_view name, std::string_view value, Operation operation) {
   if (is_one_of(name, kHeadersOfAll)) return true;
-  if (is_one_of(name, kChecksums)) return is_write(operation);
+  if (checksum_of_header(name)) return is_write(operation);
   const bool copies =
       operation == Operation::copy_object || operation == Operation::upload_part_copy;
   if (is_one_of(name, kCopyHeaders)) return copies;

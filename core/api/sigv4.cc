@@ -127,8 +127,7 @@ struct SigV4Verifier::Claim {
   std::string payload_hash;  // As in the canonical request.
 };
 
-PayloadKind payload_kind(const HttpRequest& request) {
-  const std::string_view declared = request.headers.get("x-amz-content-sha256");
+PayloadKind payload_kind(std::string_view declared) {
   if (declared.empty() || declared == kUnsignedPayload) return PayloadKind::unsigned_payload;
   if (declared == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD") return PayloadKind::chunks_signed;
   if (declared == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") {
@@ -138,6 +137,14 @@ PayloadKind payload_kind(const HttpRequest& request) {
   const bool is_hash =
       declared.size() == 64 && declared.find_first_not_of("0123456789abcdef") == declared.npos;
   return is_hash ? PayloadKind::whole : PayloadKind::unknown;
+}
+
+Authentication unauthenticated(const HttpRequest& request) {
+  Authentication open;
+  const std::string_view declared = request.headers.get("x-amz-content-sha256");
+  open.payload = payload_kind(declared);
+  if (open.payload == PayloadKind::whole) open.payload_sha256 = declared;
+  return open;
 }
 
 SigV4Verifier::SigV4Verifier(const Credentials& credentials, const Clock& clock, Options options)
@@ -185,7 +192,9 @@ std::variant<SigV4Verifier::Claim, AuthFailure> SigV4Verifier::header_claim(
   Claim claim;
   std::string_view rest = request.headers.get("Authorization");
   if (!rest.starts_with(kAlgorithm) || rest.substr(kAlgorithm.size()).find_first_of(" \t") != 0) {
-    return AuthFailure{AuthError::malformed, "the Authorization header must be AWS4-HMAC-SHA256"};
+    return AuthFailure{AuthError::unsupported,
+                       "The authorization mechanism you have provided is not supported. Please use "
+                       "AWS4-HMAC-SHA256."};
   }
   rest.remove_prefix(kAlgorithm.size());
   std::map<std::string_view, std::string_view> parts;
@@ -211,16 +220,17 @@ std::variant<SigV4Verifier::Claim, AuthFailure> SigV4Verifier::header_claim(
   if (claim.amz_date.empty() && (signed_at = parse_http_date(request.headers.get("Date")))) {
     claim.amz_date = amz_date(*signed_at);
   }
-  if (!signed_at) return AuthFailure{AuthError::malformed, "a valid Date or X-Amz-Date is needed"};
+  if (!signed_at) {
+    return AuthFailure{AuthError::no_date,
+                       "AWS authentication requires a valid Date or x-amz-date header"};
+  }
   claim.signed_at_ms = *signed_at;
-
-  const std::string* const declared = request.headers.find("x-amz-content-sha256");
-  if (declared != nullptr) {
-    claim.payload_hash = *declared;
-  } else if (options_.service == "s3") {
-    return AuthFailure{AuthError::malformed, "x-amz-content-sha256 is missing"};
-  } else {
+  claim.payload_hash = request.headers.get("x-amz-content-sha256");
+  if (options_.service != "s3") {
     claim.payload_hash = to_hex(sha256(request.body));
+  } else if (claim.payload_hash.empty()) {
+    return AuthFailure{AuthError::no_payload_hash,
+                       "Missing required header for this request: x-amz-content-sha256"};
   }
   return claim;
 }
@@ -261,8 +271,12 @@ std::variant<SigV4Verifier::Claim, AuthFailure> SigV4Verifier::query_claim(
     return AuthFailure{AuthError::malformed, "X-Amz-Expires must be 1 to 604800 seconds"};
   }
   claim.signature = parts["X-Amz-Signature"];
+  // Where the header was not signed, some clients name the hash among the parameters.
   const std::string* const declared = request.headers.find("x-amz-content-sha256");
-  claim.payload_hash = declared != nullptr ? *declared : std::string(kUnsignedPayload);
+  const auto parameter = parts.find("X-Amz-Content-Sha256");
+  claim.payload_hash = declared != nullptr          ? std::string_view(*declared)
+                       : parameter != parts.end() ? parameter->second
+                                                    : kUnsignedPayload;
   return claim;
 }
 
@@ -332,11 +346,19 @@ std::variant<Authentication, AuthFailure> SigV4Verifier::verify(const HttpReques
                         request.query.find("X-Amz-Algorithm") != std::string::npos;
   if (!in_header && !in_query) return AuthFailure{AuthError::missing, "Access Denied."};
   if (in_header && in_query) {
-    return AuthFailure{AuthError::malformed, "only one way of signing is allowed"};
+    return AuthFailure{AuthError::ambiguous,
+                       "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter "
+                       "or the Authorization header should be specified"};
   }
   auto claimed = in_header ? header_claim(request) : query_claim(request);
   if (auto* failure = std::get_if<AuthFailure>(&claimed)) return std::move(*failure);
   const Claim& claim = std::get<Claim>(claimed);
+  const PayloadKind payload = payload_kind(claim.payload_hash);
+  if (payload == PayloadKind::unknown) {
+    return AuthFailure{AuthError::bad_payload_hash,
+                       "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a STREAMING- form, or a "
+                       "valid sha256 value."};
+  }
   if (auto failure = check_time(claim)) return *failure;
   const std::string* const secret = credentials_.find_secret(claim.access_key);
   if (secret == nullptr) {
@@ -350,17 +372,15 @@ std::variant<Authentication, AuthFailure> SigV4Verifier::verify(const HttpReques
                        "provided. Check your key and signing method."};
   }
   if (auto failure = check_covered(request, claim)) return *failure;
-  const PayloadKind payload = payload_kind(request);
-  if (payload == PayloadKind::unknown) {
-    return AuthFailure{AuthError::malformed, "x-amz-content-sha256 is not understood"};
-  }
-  if (payload == PayloadKind::whole && to_hex(sha256(request.body)) != claim.payload_hash) {
-    return AuthFailure{
-        AuthError::payload_mismatch,
-        "The provided 'x-amz-content-sha256' header does not match what was computed."};
-  }
-  return Authentication{claim.access_key, claim.presigned, payload,        key,
-                        claim.amz_date,   claim.scope,     claim.signature};
+  return Authentication{.access_key = claim.access_key,
+                        .presigned = claim.presigned,
+                        .payload = payload,
+                        .payload_sha256 =
+                            payload == PayloadKind::whole ? claim.payload_hash : std::string(),
+                        .signing_key = key,
+                        .amz_date = claim.amz_date,
+                        .scope = claim.scope,
+                        .seed_signature = claim.signature};
 }
 
 Bytes derive_signing_key(std::string_view secret_key, std::string_view date,

@@ -1,6 +1,7 @@
 // AWS Signature Version 4: verifying what clients signed, in the header or in a presigned query,
 // and signing as a client does. The signature covers method, path, query, the client's
-// SignedHeaders, and a hash of the payload.
+// SignedHeaders, and a hash of the payload. What S3 clients say of the payload is verified by the
+// head alone, before the body is read; that the body is what they said is s3_body.h.
 #pragma once
 
 #include <map>
@@ -16,15 +17,19 @@
 namespace keelson::api {
 
 enum class AuthError {
-  missing,      // Neither header nor query carries a signature.
-  malformed,    // It does, but not as it should.
-  wrong_scope,  // Another region or service, or a date that differs from the request's.
+  missing,           // Neither header nor query carries a signature.
+  ambiguous,         // Both do.
+  unsupported,       // Another way of signing than AWS4-HMAC-SHA256.
+  malformed,         // Not as it should be.
+  no_date,           // Neither X-Amz-Date nor Date is there and valid.
+  no_payload_hash,   // x-amz-content-sha256 is missing, or
+  bad_payload_hash,  // none of what it may say.
+  wrong_scope,       // Another region or service, or a date that differs from the request's.
   unknown_key,
-  skewed,           // More than 15 minutes from our clock.
-  expired,          // A presigned request whose time is over.
-  unsigned_header,  // An x-amz-* header that the signature does not cover.
+  skewed,            // More than 15 minutes from our clock.
+  expired,           // A presigned request whose time is over.
+  unsigned_header,   // An x-amz-* header that the signature does not cover.
   mismatch,
-  payload_mismatch,  // The body is not what its signed hash says.
 };
 
 struct AuthFailure {
@@ -34,7 +39,7 @@ struct AuthFailure {
 
 // What x-amz-content-sha256 says of the body.
 enum class PayloadKind {
-  whole,  // Its hash was signed and compared.
+  whole,  // Its SHA-256.
   unsigned_payload,
   chunks_signed,            // STREAMING-AWS4-HMAC-SHA256-PAYLOAD
   chunks_signed_trailer,    // STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER
@@ -42,18 +47,22 @@ enum class PayloadKind {
   unknown,
 };
 
-PayloadKind payload_kind(const HttpRequest& request);
+PayloadKind payload_kind(std::string_view declared);
 
-// Who signed, and what is needed to verify the chunks of a body (aws_chunked.h).
+// Who signed, and what is needed to verify the body that follows (s3_body.h).
 struct Authentication {
-  std::string access_key;
+  std::string access_key;  // Empty on an open listener.
   bool presigned = false;
   PayloadKind payload = PayloadKind::unsigned_payload;
+  std::string payload_sha256;  // In hex, if `payload` is whole.
   Bytes signing_key;
   std::string amz_date;
   std::string scope;  // "20130524/us-east-1/s3/aws4_request"
   std::string seed_signature;
 };
+
+// Of an S3 request that nobody has to have signed: only what it says of its body.
+Authentication unauthenticated(const HttpRequest& request);
 
 class SigV4Verifier {
  public:
@@ -65,7 +74,8 @@ class SigV4Verifier {
   // The references outlive this object; credentials may change between calls.
   SigV4Verifier(const Credentials& credentials, const Clock& clock, Options options);
 
-  // REQUIRES: the body has been read (a signed hash of the whole of it is compared).
+  // Verifies the head. For S3 the body is still to be compared with what the head says of it; for
+  // every other service the signature covers the body itself. REQUIRES then: it has been read.
   std::variant<Authentication, AuthFailure> verify(const HttpRequest& request);
 
  private:

@@ -108,14 +108,49 @@ TEST_F(S3AdapterTest, UnsignedChunksWithATrailingChecksumAreTakenApart) {
 }
 
 TEST_F(S3AdapterTest, SizesAreLimited) {
-  EXPECT_EQ(put(std::string(std::size_t{1 << 20}, 'x')).status, 200);
-  EXPECT_EQ(error_of(put(std::string(std::size_t{1 << 20} + 1, 'x'))), "400 EntityTooLarge");
+  const auto small = make(nullptr, {.object_bytes_max = 100});
+  const auto put_to_small = [&](std::size_t size) {
+    return error_of(ask(*small, make_request("PUT", "/bucket/key", {}, std::string(size, 'x'))));
+  };
+  EXPECT_EQ(put_to_small(100), "200 ");
+  EXPECT_EQ(put_to_small(101), "400 EntityTooLarge");
   EXPECT_EQ(error_of(put("x", {{"x-amz-meta-a", std::string(2048, 'x')}})), "400 MetadataTooLarge");
   EXPECT_EQ(error_of(s3_->refusal(make_request("PUT", "/bucket/key"), 413, "")),
             "400 EntityTooLarge");
   HttpRequest without_length = make_request("PUT", "/bucket/key");
   without_length.headers = {{"Host", "h"}};
   EXPECT_EQ(error_of(ask(*s3_, without_length)), "411 MissingContentLength");
+}
+
+TEST_F(S3AdapterTest, ABodyThatComesInPiecesIsReadUnlessTheHeadIsRefused) {
+  struct Pieces : BodySource {
+    Result<Bytes> next(Deadline) override {
+      return ++reads <= 3 ? Bytes("piece ") : Bytes();
+    }
+    int reads = 0;
+  };
+  const auto answer = [&](S3Adapter& s3, HttpRequest request, int reads) {
+    Pieces pieces;
+    request.body_source = &pieces;
+    request.step_time = kLimit;
+    EXPECT_TRUE(s3.streams_body(request));
+    const std::string code = error_of(ask(s3, request));
+    EXPECT_EQ(pieces.reads, reads) << code;
+    return code;
+  };
+  EXPECT_EQ(answer(*s3_, make_request("PUT", "/bucket/key"), 4), "200 ");
+  EXPECT_EQ(body_of(ask("GET", "/bucket/key")), "piece piece piece ");
+
+  Credentials credentials;
+  credentials.add("key", "secret");
+  const auto closed = make(&credentials, {});
+  EXPECT_EQ(answer(*closed, make_request("PUT", "/bucket/key"), 0), "403 AccessDenied");
+  HttpRequest request = make_request("PUT", "/bucket/key", {{"Host", "localhost"}});
+  sign_request(request, {"key", "wrong"}, clock_.wall_ms());
+  EXPECT_EQ(answer(*closed, request, 0), "403 SignatureDoesNotMatch");
+  EXPECT_EQ(answer(*s3_, make_request("PUT", "/bucket/key", {{"Content-MD5", "x"}}), 0),
+            "400 InvalidDigest");
+  EXPECT_EQ(answer(*s3_, make_request("PUT", "/bucket/key?unknown"), 0), "501 NotImplemented");
 }
 
 TEST_F(S3AdapterTest, ConditionsOnReads) {
@@ -199,7 +234,7 @@ TEST_F(S3AdapterTest, WhatIsNotSupportedIsRefusedAndChangesNothing) {
                                        {"x-amz-acl", "public-read"},
                                        {"x-amz-server-side-encryption", "AES256"},
                                        {"x-amz-storage-class", "GLACIER"},
-                                       {"x-amz-checksum-crc64nvme", "x"},
+                                       {"x-amz-checksum-crc16", "x"},
                                        {"If-Unmodified-Since", "Tue, 14 Nov 2023 22:13:20 GMT"},
                                        {"Content-Range", "bytes 0-1/2"},
                                        {"x-amz-new-thing", "1"}}) {
