@@ -186,6 +186,7 @@ class Node::Listeners {
             {.region = config.region,
              .domains = config.s3_domains,
              .chunk_bytes = config.s3_chunk_bytes,
+             .inline_bytes_max = config.s3_inline_bytes_max,
              .part_bytes_min = config.s3_part_bytes_min}),
         s3_collector_(s3_.context(), coordinator,
                       {.interval = config.s3_collect_interval,

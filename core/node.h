@@ -81,6 +81,7 @@ struct NodeConfig {
   // Of S3. Whoever addresses "bucket.DOMAIN" means that bucket.
   std::vector<std::string> s3_domains;
   std::size_t s3_chunk_bytes = 1 << 20;      // Of what the store holds of an object in one value.
+  std::size_t s3_inline_bytes_max = 4 << 10;  // Up to this size a body is in its object's record.
   std::size_t s3_part_bytes_min = 5 << 20;   // Of a part of an upload, but the last.
   // What nobody refers to is taken back (core/api/s3_collector.h says what and when).
   Duration s3_collect_interval = std::chrono::minutes(10);

@@ -21,8 +21,8 @@ struct HttpRequest {
   std::string method = "GET";
   std::string target = "/";
   // Host is added unless it is there; Content-Length when there is a body or the method wants one.
-  std::vector<HttpField> headers;
-  Bytes body;
+  std::vector<HttpField> headers = {};
+  Bytes body = {};
 };
 
 // How the client behaves on one call.

@@ -33,7 +33,7 @@ struct StormOptions {
   Duration safety_span = std::chrono::seconds(4);
   // After the core is healed it must serve within this.
   Duration liveness_bound = std::chrono::seconds(10);
-  FaultProfile profile;
+  FaultProfile profile = {};
   bool leases = true;      // Drawn on in half of the runs.
   // Clocks may stand still and run apart further than a lease allows for. Reads under a lease are
   // not linearizable then, so the objects are only written.

@@ -69,6 +69,7 @@ S3Adapter::S3Adapter(const Clock& clock, Scheduler& scheduler, RandomSource& ran
       acls_(context_),
       objects_(context_),
       multipart_(context_),
+      copies_(context_),
       ids_(random, "s3/request_id") {
   if (credentials != nullptr) {
     verifier_.emplace(*credentials, clock,
@@ -151,6 +152,8 @@ S3Result<HttpResponse> S3Adapter::carry_out(const S3Call& call, S3BodySource& bo
     case S3Operation::get_object:
     case S3Operation::head_object: return objects_.get(call);
     case S3Operation::delete_object: return objects_.remove(call);
+    case S3Operation::copy_object: return copies_.copy_object(call);
+    case S3Operation::upload_part_copy: return copies_.copy_part(call);
     case S3Operation::create_multipart_upload: return multipart_.create(call);
     case S3Operation::upload_part: return multipart_.upload_part(call, body);
     case S3Operation::complete_multipart_upload: return multipart_.complete(call);

@@ -18,6 +18,7 @@
 #include "core/api/s3_acls.h"
 #include "core/api/s3_buckets.h"
 #include "core/api/s3_call.h"
+#include "core/api/s3_copies.h"
 #include "core/api/s3_multipart.h"
 #include "core/api/s3_objects.h"
 #include "core/api/sigv4.h"
@@ -61,6 +62,7 @@ class S3Adapter : public HttpHandler {
   S3Acls acls_;
   S3Objects objects_;
   S3Multipart multipart_;
+  S3Copies copies_;
   std::optional<SigV4Verifier> verifier_;
   mutable RequestIds ids_;
 };

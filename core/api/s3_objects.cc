@@ -173,6 +173,17 @@ S3Result<std::optional<std::size_t>> commit_object(const S3Context& context, con
                                             : s3_error::precondition_failed};
 }
 
+S3Result<bool> commit_body(const S3Context& context, const S3Call& call,
+                           const WriteCondition& condition, ObjectRecord& record,
+                           StoredBody body) {
+  record.body = std::move(body.octets);
+  if (body.piece) record.pieces.push_back(*body.piece);
+  kv::Batch batch;
+  body.move_to(batch);
+  TRY(const auto failed, commit_object(context, call, condition, record, std::move(batch)));
+  return failed.has_value();
+}
+
 S3Result<HttpResponse> S3Objects::put(const S3Call& call, S3BodySource& source) {
   const auto& [bucket, key, operation, parameters] = call.request;
   if (!is_valid_bucket_name(bucket)) return S3Refusal{s3_error::invalid_bucket_name};
@@ -185,12 +196,8 @@ S3Result<HttpResponse> S3Objects::put(const S3Call& call, S3BodySource& source) 
                  .size = body.size,
                  .etag = to_hex(source.md5())};
   record.checksums = source.checksums();
-  record.body = std::move(body.octets);
-  if (body.piece) record.pieces.push_back(*body.piece);
-  kv::Batch batch;
-  body.move_to(batch);
-  TRY(const auto failed, commit_object(context_, call, condition, record, std::move(batch)));
-  if (failed) return was_collected();
+  TRY(const bool is_lost, commit_body(context_, call, condition, record, std::move(body)));
+  if (is_lost) return was_collected();
   HttpResponse response{.headers = {{"ETag", record.head.quoted_etag()}}};
   for (const auto& [name, value] : record.checksums) response.headers.add(name, value);
   return response;

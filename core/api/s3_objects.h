@@ -51,6 +51,11 @@ S3Result<std::optional<std::size_t>> commit_object(const S3Context& context, con
                                                    const WriteCondition& condition,
                                                    const ObjectRecord& record, kv::Batch batch);
 
+// The same, with the body that was stored: the record says where it is. True if the collector was
+// faster.
+S3Result<bool> commit_body(const S3Context& context, const S3Call& call,
+                           const WriteCondition& condition, ObjectRecord& record, StoredBody body);
+
 // The headers that are kept with an object and sent back with it. Errors: MetadataTooLarge.
 S3Result<HttpHeaders> kept_headers(const HttpHeaders& sent);
 

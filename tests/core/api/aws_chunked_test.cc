@@ -168,7 +168,9 @@ TEST_F(AwsExampleTest, EveryTruncationIsNoticed) {
 TEST(AwsChunked, UnsignedChunksOfAnySizeAreJoined) {
   const Outcome outcome = decode(
       unsigned_chunks(),
-      "4\r\n1234\r\n05\r\n56789\r\nA;x=y\r\n0123456789\r\n0\r\nX-Amz-Checksum-CRC32: x \r\n\r\n", 3);
+      "4\r\n1234\r\n05\r\n56789\r\nA;x=y\r\n0123456789\r\n0\r\n"
+      "X-Amz-Checksum-CRC32: x \r\n\r\n",
+      3);
   EXPECT_EQ(outcome.error, std::nullopt);
   EXPECT_EQ(outcome.object, "1234567890123456789");
   EXPECT_EQ(outcome.trailers.get("x-amz-checksum-crc32"), "x");
