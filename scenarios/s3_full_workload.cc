@@ -114,7 +114,8 @@ void S3FullWorkload::set_up(Client& client) {
 }
 
 void S3FullWorkload::work(Client& client) {
-  if (client.chance.chance(200'000)) client.node = 1 + client.chance.choose(options_.nodes);
+  const bool moves = client.chance.chance(200'000);
+  if (moves) client.node = 1 + client.chance.choose(options_.nodes);
   switch (client.chance.choose(10)) {
     case 0: case 1: return get(client);
     case 2: case 3: case 4: return put(client);
