@@ -22,7 +22,7 @@ using Kind = BucketCall::Kind;
 using std::chrono::milliseconds;
 
 // Some fold, some are prefixes of others, and one is to be escaped.
-constexpr const char* kKeys[] = {"a", "a/1", "a/2", "b+ &/c", "z"};
+constexpr const char* kKeys[] = {"a", "a/1", "a/2", "b+&/c", "z"};
 
 std::string etag_of(BytesView body) { return to_hex(api::md5(body)); }
 
@@ -100,7 +100,7 @@ void S3FullWorkload::run_client(Env& env, std::uint32_t number) {
   }
   while (number == 1 && !is_settled_) {
     env.scheduler.sleep_for(milliseconds(50));
-    if (is_settling_) is_settled_ = list_page(client, {.kind = Kind::list, .keys = {}}, nullptr);
+    if (is_settling_) is_settled_ = read_all(client);
   }
   --working_;
 }
@@ -117,7 +117,7 @@ void S3FullWorkload::work(Client& client) {
   const bool moves = client.chance.chance(200'000);
   if (moves) client.node = 1 + client.chance.choose(options_.nodes);
   switch (client.chance.choose(10)) {
-    case 0: case 1: return get(client);
+    case 0: case 1: (void)get(client, client.draw_key()); return;
     case 2: case 3: case 4: return put(client);
     case 5: return remove(client);
     case 6: return copy(client);
@@ -126,10 +126,20 @@ void S3FullWorkload::work(Client& client) {
   }
 }
 
+bool S3FullWorkload::read_all(Client& client) {
+  if (!list_page(client, {.kind = Kind::list, .keys = {}}, nullptr)) return false;
+  const std::vector<std::string> listed = operations_.back().answer.entries;
+  for (const std::string& entry : listed) {
+    client.node = 1 + client.node % options_.nodes;
+    if (!get(client, entry.substr(0, entry.find(' ')))) return false;
+  }
+  return true;
+}
+
 // --- operations ---
 
-void S3FullWorkload::get(Client& client) {
-  const std::string key = client.draw_key();
+// False if it was not answered.
+bool S3FullWorkload::get(Client& client, const std::string& key) {
   const std::size_t op = called(client, {.kind = Kind::get, .keys = {key}});
   const Told told = ask(client, {.target = target(key)});
   if (told.outcome == Outcome::ok) {
@@ -141,11 +151,13 @@ void S3FullWorkload::get(Client& client) {
                    world_.now());
     }
     client.last_etag[key] = etag;
-    return returned(op, Outcome::ok, {.etag = etag});
+    returned(op, Outcome::ok, {.etag = etag});
+    return true;
   }
-  if (!told.is_refusal(404, "NoSuchKey")) return returned(op, Outcome::fail);
-  client.last_etag.erase(key);
-  returned(op, Outcome::ok);
+  const bool is_absent = told.is_refusal(404, "NoSuchKey");
+  if (is_absent) client.last_etag.erase(key);
+  returned(op, is_absent ? Outcome::ok : Outcome::fail);
+  return is_absent;
 }
 
 void S3FullWorkload::put(Client& client) {

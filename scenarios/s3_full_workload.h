@@ -40,7 +40,7 @@ class S3FullWorkload {
   void stop() { is_stopping_ = true; }
   bool has_stopped() const { return working_ == 0; }
 
-  // One more page of everything from each node in turn, until one is answered: then is_settled().
+  // All that is listed must be there to be read, from any node: then is_settled().
   void settle() { is_settling_ = true; }
   bool is_settled() const { return is_settled_; }
 
@@ -55,7 +55,8 @@ class S3FullWorkload {
   void set_up(Client& client);
   void work(Client& client);
 
-  void get(Client& client);
+  bool read_all(Client& client);
+  bool get(Client& client, const std::string& key);
   void put(Client& client);
   void remove(Client& client);
   void copy(Client& client);
