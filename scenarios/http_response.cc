@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace keelson::scenarios {
 
@@ -14,18 +15,27 @@ constexpr std::size_t kHeadLimit = 64 << 10;
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool equal_without_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(),
                     [](char x, char y) { return lower(x) == lower(y); });
 }
 
-// RFC 9110, 5.6.2.
-bool is_token_char(char c) {
-  const bool is_alnum = (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
-  return is_alnum || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+// RFC 9110, 5.6.2: letters, digits, and these.
+constexpr std::array<bool, 256> token_octets() {
+  std::array<bool, 256> octets{};
+  for (unsigned c = '0'; c <= '9'; ++c) octets[c] = true;
+  for (unsigned c = 'a'; c <= 'z'; ++c) octets[c] = octets[c - 'a' + 'A'] = true;
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) {
+    octets[static_cast<unsigned char>(c)] = true;
+  }
+  return octets;
 }
 
 bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
+  static constexpr std::array<bool, 256> kOctets = token_octets();
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return kOctets[static_cast<unsigned char>(c)];
+  });
 }
 
 bool is_field_text(std::string_view text) {
@@ -58,9 +68,11 @@ std::optional<std::uint64_t> number(std::string_view text, unsigned base) {
 
 }  // namespace
 
+bool HttpField::has_name(std::string_view other) const { return equal_without_case(name, other); }
+
 const std::string* HttpResponse::header(std::string_view name) const {
   for (const HttpField& field : headers) {
-    if (equal_without_case(field.name, name)) return &field.value;
+    if (field.has_name(name)) return &field.value;
   }
   return nullptr;
 }
@@ -68,7 +80,7 @@ const std::string* HttpResponse::header(std::string_view name) const {
 std::size_t HttpResponse::header_count(std::string_view name) const {
   return static_cast<std::size_t>(
       std::count_if(headers.begin(), headers.end(), [&](const HttpField& field) {
-        return equal_without_case(field.name, name);
+        return field.has_name(name);
       }));
 }
 

@@ -17,6 +17,9 @@ namespace keelson::scenarios {
 struct HttpField {
   std::string name;
   std::string value;
+
+  // Without regard to case.
+  bool has_name(std::string_view other) const;
 };
 
 struct HttpResponse {

@@ -33,6 +33,12 @@ std::optional<std::uint64_t> take(BytesView& bytes, std::size_t width) {
   return value;
 }
 
+// Room made ahead of the log is zeros.
+bool is_zeros(BytesView bytes) {
+  if (bytes.empty()) return true;
+  return bytes.front() == '\0' && bytes.substr(1) == bytes.substr(0, bytes.size() - 1);
+}
+
 }  // namespace
 
 LogTap::LogTap(sim::Machine& machine, NodeId node, RaftChecks& raft, Report& report)
@@ -55,8 +61,10 @@ void LogTap::on_write(const sim::Machine&, const std::string& path, std::uint64_
     const bool is_same = BytesView(image).substr(offset, told) == bytes.substr(0, told);
     if (!is_same) complain(*number, segment, "wrote over");
   }
-  if (image.size() < offset + bytes.size()) image.resize(offset + bytes.size());
-  image.replace(offset, bytes.size(), bytes);
+  // Zeros beyond the end are not kept: nothing is read from them.
+  if (offset >= image.size() && is_zeros(bytes)) return;
+  if (offset > image.size()) image.resize(offset);
+  image.replace(offset, std::min<std::uint64_t>(bytes.size(), image.size() - offset), bytes);
 }
 
 void LogTap::on_truncate(const sim::Machine&, const std::string& path, std::uint64_t size) {
@@ -64,7 +72,6 @@ void LogTap::on_truncate(const sim::Machine&, const std::string& path, std::uint
   if (!number) return;
   Segment& segment = segments_[*number];
   if (size < segment.said_to) complain(*number, segment, "cut off");
-  // Preallocated zeros are not kept: nothing is read from them.
   if (size < segment.image.size()) segment.image.resize(size);
 }
 
@@ -74,6 +81,11 @@ void LogTap::on_synced(const sim::Machine&, const std::string& path) {
   ++syncs_;
   const auto segment = segments_.find(*number);
   if (segment != segments_.end()) read_on(segment->first, segment->second);
+}
+
+LogTap::Place LogTap::last_batch() const {
+  if (last_segment_ == 0) return {};
+  return {wal_format::segment_path(last_segment_), last_offset_};
 }
 
 void LogTap::on_power_loss(const sim::Machine&) { power_was_lost_ = true; }
@@ -132,7 +144,8 @@ void LogTap::read_on(std::uint32_t number, Segment& segment) {
     if (!batch) return;
     if (!batch->payload.empty()) {  // Not a seal.
       ++batches_;
-      last_batch_ = {wal_format::segment_path(number), segment.read_to};
+      last_segment_ = number;
+      last_offset_ = segment.read_to;
     }
     if (!tell(batch->payload)) {
       report_.fail("log format", "unreadable record",

@@ -44,16 +44,16 @@ class LogTap : public sim::DiskTap {
   std::uint64_t records() const { return records_; }
   // Where the last batch that says anything begins: rot from there on may look like a tear.
   struct Place {
-    std::string path;
+    std::string path;  // Empty: nowhere.
     std::uint64_t offset = 0;
   };
-  const Place& last_batch() const { return last_batch_; }
+  Place last_batch() const;
   // Of any file of the log, seals included.
   std::uint64_t syncs() const { return syncs_; }
 
  private:
   struct Segment {
-    Bytes image;                // What was written, up to the last octet ever written.
+    Bytes image;                // What was written, without zeros at the end.
     std::uint64_t read_to = 0;  // Everything before was durable and has been told.
     std::uint64_t said_to = 0;  // The same without seals behind the last batch: 0 if none is there.
     std::uint64_t salt = 0;
@@ -74,7 +74,8 @@ class LogTap : public sim::DiskTap {
   std::uint64_t batches_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t syncs_ = 0;
-  Place last_batch_;
+  std::uint32_t last_segment_ = 0;  // Of the last batch; 0 before there is one.
+  std::uint64_t last_offset_ = 0;
 };
 
 }  // namespace keelson::scenarios

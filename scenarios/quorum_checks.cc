@@ -75,7 +75,10 @@ void QuorumChecks::on_durable_entry(NodeId node, GroupId id, const raft::Entry& 
     note_proposal(id, entry);
     member.in_log.insert_or_assign(entry.index, group.proposed[entry.index][entry.term]);
   }
-  if (entry.index > group.last_applied) group.holders[entry.index][entry.term].insert(node);
+  if (entry.index <= group.last_applied) return;
+  auto& holders = group.holders[entry.index];
+  const std::pair copy(entry.term, node);
+  if (std::find(holders.begin(), holders.end(), copy) == holders.end()) holders.push_back(copy);
 }
 
 void QuorumChecks::on_durable_start(NodeId node, GroupId id, const raft::LogStart& start,
@@ -195,7 +198,9 @@ std::set<NodeId> QuorumChecks::holders_of(GroupId id, const raft::Entry& entry) 
   std::set<NodeId> holders;
   const Group& group = groups_.at(id);
   if (const auto at = group.holders.find(entry.index); at != group.holders.end()) {
-    if (const auto of = at->second.find(entry.term); of != at->second.end()) holders = of->second;
+    for (const auto& [term, node] : at->second) {
+      if (term == entry.term) holders.insert(node);
+    }
   }
   // A log that begins later stands on a state that has the entry.
   for (const auto& [key, member] : members_) {

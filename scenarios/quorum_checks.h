@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/raft/state_machine.h"
 #include "core/raft/types.h"
@@ -73,8 +74,8 @@ class QuorumChecks {
   };
   struct Group {
     std::map<raft::Term, Election> elections;
-    // Who has ever held the entry of this index and term durably; of those not applied yet.
-    std::map<raft::LogIndex, std::map<raft::Term, std::set<NodeId>>> holders;
+    // Who has ever held an entry of this index durably, and of which term; of those not applied yet.
+    std::map<raft::LogIndex, std::vector<std::pair<raft::Term, NodeId>>> holders;
     Configurations applied;
     // All that were ever sent, or durable anywhere.
     std::map<raft::LogIndex, std::map<raft::Term, raft::Configuration>> proposed;

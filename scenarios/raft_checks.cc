@@ -27,6 +27,18 @@ std::uint64_t hash_of(const raft::Entry& entry) {
   return hash64(entry.data, static_cast<std::uint64_t>(entry.kind) + 1);
 }
 
+void RaftChecks::KnownTerms::put(raft::LogIndex index, raft::Term term) {
+  if (terms_.empty()) first_ = index.value;
+  for (; index.value < first_; --first_) terms_.emplace_front();
+  if (terms_.size() <= index.value - first_) terms_.resize(index.value - first_ + 1);
+  terms_[index.value - first_] = term;
+}
+
+std::optional<raft::Term> RaftChecks::KnownTerms::find(raft::LogIndex index) const {
+  if (index.value < first_ || index.value - first_ >= terms_.size()) return std::nullopt;
+  return terms_[index.value - first_];
+}
+
 void RaftChecks::on_append_entries(NodeId from, GroupId id, const raft::AppendEntries& append,
                                    sim::TrueTime now) {
   ++seen_.appends;
@@ -36,8 +48,8 @@ void RaftChecks::on_append_entries(NodeId from, GroupId id, const raft::AppendEn
     check_leader_has(group, id, from, append.term, append.prev_log_index, append.prev_log_term,
                      now);
   }
-  std::map<raft::LogIndex, raft::Term>& sent = group.sent[append.term];
-  sent[append.prev_log_index] = append.prev_log_term;
+  KnownTerms& sent = group.sent[append.term];
+  sent.put(append.prev_log_index, append.prev_log_term);
   raft::LogIndex previous_index = append.prev_log_index;
   raft::Term previous_term = append.prev_log_term;
   for (const raft::Entry& entry : append.entries) {
@@ -54,7 +66,7 @@ void RaftChecks::on_append_entries(NodeId from, GroupId id, const raft::AppendEn
     note_entry(group, id, from, entry.index, entry.term, hash_of(entry), previous_term, now);
     quorums_.on_sent_entry(id, entry, now);
     check_leader_has(group, id, from, append.term, entry.index, entry.term, now);
-    sent[entry.index] = entry.term;
+    sent.put(entry.index, entry.term);
     previous_index = entry.index;
     previous_term = entry.term;
   }
@@ -111,16 +123,15 @@ void RaftChecks::check_acknowledged_entry(NodeId from, GroupId id,
                                           sim::TrueTime now) {
   const Member& member = members_[{from, id}];
   if (reply.match_index <= member.durable_start.index) return;
-  const auto& sent = groups_[id].sent[reply.term];
-  const auto entry = sent.find(reply.match_index);
-  if (entry == sent.end()) return;
+  const std::optional<raft::Term> sent = groups_[id].sent[reply.term].find(reply.match_index);
+  if (!sent) return;
   const raft::Term durable =
       member.durable_terms[reply.match_index.value - member.durable_start.index.value - 1];
-  if (durable == entry->second) return;
+  if (durable == *sent) return;
   report_.fail("durable promise", "acknowledgement of another entry",
                fmt::format("{} acknowledged {} of {} in term {} although its disk holds one of "
                            "term {} there",
-                           to_string(from), entry_name(reply.match_index, entry->second),
+                           to_string(from), entry_name(reply.match_index, *sent),
                            to_string(id), reply.term.value, durable.value),
                now);
 }
@@ -306,13 +317,16 @@ void RaftChecks::on_installed(NodeId node, GroupId id, const raft::StateLabel& l
 void RaftChecks::on_state(NodeId node, GroupId id, raft::LogIndex index, std::uint64_t digest,
                           sim::TrueTime now) {
   ++seen_.states;
-  const auto [known, is_new] = groups_[id].digests.try_emplace(index, digest, node);
-  if (is_new) return;
+  std::optional<Group::State>& known = grown(groups_[id].states, index.value);
+  if (!known) {
+    known = Group::State{digest, node};
+    return;
+  }
   ++seen_.states_compared;
-  if (known->second.first == digest) return;
+  if (known->digest == digest) return;
   report_.fail("equal digests", "states have parted",
                fmt::format("after index {} of {} the state of {} is not that of {}", index.value,
-                           to_string(id), to_string(node), to_string(known->second.second)),
+                           to_string(id), to_string(node), to_string(known->by)),
                now);
 }
 

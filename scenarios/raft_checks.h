@@ -22,6 +22,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -123,15 +124,28 @@ class RaftChecks {
     // that any leader had been seen in when it was applied.)
     raft::Term committed_by;
   };
+  // The terms of some entries of a log, by index; of few gaps.
+  class KnownTerms {
+   public:
+    void put(raft::LogIndex index, raft::Term term);
+    std::optional<raft::Term> find(raft::LogIndex index) const;
+
+   private:
+    std::uint64_t first_ = 0;  // The index of the first of these.
+    std::deque<std::optional<raft::Term>> terms_;
+  };
   struct Group {
     std::map<raft::Term, NodeId> leaders;
     std::map<raft::Term, std::set<NodeId>> holders;  // Of a durable entry of the term.
     raft::Term highest_leader_term;
     std::vector<std::vector<SeenEntry>> entries;  // By index.
-    // What the leader of a term has sent of its log: the term of the entry, by index.
-    std::map<raft::Term, std::map<raft::LogIndex, raft::Term>> sent;
+    std::map<raft::Term, KnownTerms> sent;  // What the leader of a term has sent of its log.
     std::vector<std::optional<Applied>> applied;  // By index.
-    std::map<raft::LogIndex, std::pair<std::uint64_t, NodeId>> digests;  // By index, of the first.
+    struct State {
+      std::uint64_t digest = 0;
+      NodeId by;
+    };
+    std::vector<std::optional<State>> states;  // By index, of the first that was there.
   };
   // One node's part in one group.
   struct Member {

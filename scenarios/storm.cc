@@ -117,7 +117,7 @@ NemesisTargets Storm::nemesis_targets() {
   };
   targets.is_whole = [this](std::size_t node) { return is_whole(node); };
   targets.log_at_rest = [this](std::size_t node) {
-    const LogTap::Place& last = log_taps_[node]->last_batch();
+    const LogTap::Place last = log_taps_[node]->last_batch();
     return std::pair(last.path, last.offset);
   };
   targets.log_syncs = [this](std::size_t node) { return log_taps_[node]->syncs(); };

@@ -29,7 +29,7 @@ void WireTap::on_write(const sim::Machine& from, const sim::Machine& to,
   const auto from_node = node_of(from);
   const auto to_node = node_of(to);
   if (!from_node || !to_node) return;
-  PeerStream& stream = streams_[{connection, *from_node}];
+  PeerStream& stream = stream_of(from, to, connection);
   const auto heard = stream.take(
       bytes, [&](const raft::Frame& frame) { on_frame(*from_node, *to_node, frame); });
   if (heard) return;
@@ -37,6 +37,15 @@ void WireTap::on_write(const sim::Machine& from, const sim::Machine& to,
                fmt::format("{} wrote {} a broken frame: {}", to_string(*from_node),
                            to_string(*to_node), heard.error().message),
                world_.now());
+}
+
+PeerStream& WireTap::stream_of(const sim::Machine& from, const sim::Machine& to,
+                               std::uint64_t connection) {
+  HeardLast& last = heard_last_[{from.index(), to.index()}];
+  if (last.stream == nullptr || last.connection != connection) {
+    last = {connection, &streams_[{connection, from.index()}]};
+  }
+  return *last.stream;
 }
 
 void WireTap::on_frame(NodeId from, NodeId to, const raft::Frame& frame) {

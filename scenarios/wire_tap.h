@@ -53,8 +53,18 @@ class WireTap : public sim::NetworkTap {
   ProbeClaim& claim_;
   Report& report_;
   std::vector<std::optional<NodeId>> nodes_;  // By Machine::index().
-  // By connection and writer. The stream heard last is at hand: most writes come in bursts.
-  std::map<std::pair<std::uint64_t, NodeId>, PeerStream> streams_;
+  PeerStream& stream_of(const sim::Machine& from, const sim::Machine& to,
+                        std::uint64_t connection);
+
+  // By connection and Machine::index() of the writer.
+  std::map<std::pair<std::uint64_t, std::uint32_t>, PeerStream> streams_;
+  // The stream of `streams_` that was heard last, by writer and reader: nodes keep a connection for
+  // long, and all there ever were make a large map.
+  struct HeardLast {
+    std::uint64_t connection = 0;
+    PeerStream* stream = nullptr;
+  };
+  std::map<std::pair<std::uint32_t, std::uint32_t>, HeardLast> heard_last_;
   std::uint64_t frames_ = 0;
   std::uint64_t raft_messages_ = 0;
   std::uint64_t calls_ = 0;

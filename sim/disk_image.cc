@@ -46,11 +46,10 @@ void FileImage::write(BytesView bytes, std::uint64_t offset) {
   const std::uint64_t overwritten_end = std::min<std::uint64_t>(end, content_.size());
   if (offset < overwritten_end) change.saved = overwritten_end - offset;
   note(change);
-  if (end > content_.size()) {
-    *used_bytes_ += end - content_.size();
-    content_.resize(end);
-  }
-  content_.replace(offset, bytes.size(), bytes);
+  if (end > content_.size()) *used_bytes_ += end - content_.size();
+  if (offset > content_.size()) content_.resize(offset);
+  // What lies beyond the end is appended, which touches it once.
+  content_.replace(offset, std::min<std::uint64_t>(bytes.size(), content_.size() - offset), bytes);
   CHECK(content_.size() == change.size_after);
 }
 

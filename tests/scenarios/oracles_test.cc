@@ -110,7 +110,7 @@ class Story : ApplyObserver {
       raft_.on_wiped(NodeId(node + 1));
     };
     targets.log_at_rest = [this](std::size_t node) {
-      const LogTap::Place& last = logs_[node]->last_batch();
+      const LogTap::Place last = logs_[node]->last_batch();
       return std::pair(last.path, last.offset);
     };
     targets.log_syncs = [this](std::size_t node) { return logs_[node]->syncs(); };
