@@ -64,11 +64,19 @@ std::vector<std::string> forgiving_segments(std::string_view raw_path) {
   return segments;
 }
 
+// Each request asks, and nearly none has it.
 bool contains_without_case(std::string_view text, std::string_view lower_case) {
-  const auto found =
-      std::search(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
-                  [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
-  return found != text.end();
+  const auto is_same = [](char a, char b) {
+    return a == b || (a >= 'A' && a <= 'Z' && a - 'A' + 'a' == b);
+  };
+  for (; text.size() >= lower_case.size(); text.remove_prefix(1)) {
+    if (!is_same(text.front(), lower_case.front())) continue;
+    if (std::equal(lower_case.begin(), lower_case.end(), text.begin(),
+                   [&](char b, char a) { return is_same(a, b); })) {
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
