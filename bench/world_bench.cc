@@ -131,7 +131,7 @@ int main(int argc, char** argv) {
                  {.profile = profile,
                   .probe_interval = milliseconds(600),
                   .s3_clients = 8,
-                  .s3_interval = milliseconds(70)});
+                  .s3_interval = milliseconds(90)});
   } else if (what == "saturated") {
     scenarios::FaultProfile calm;
     calm.none();
