@@ -74,7 +74,8 @@ class QuorumChecks {
   };
   struct Group {
     std::map<raft::Term, Election> elections;
-    // Who has ever held an entry of this index durably, and of which term; of those not applied yet.
+    // Who has ever held an entry of this index durably, and of which term; of those not applied
+    // yet.
     std::map<raft::LogIndex, std::vector<std::pair<raft::Term, NodeId>>> holders;
     Configurations applied;
     // All that were ever sent, or durable anywhere.

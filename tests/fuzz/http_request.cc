@@ -14,10 +14,10 @@ constexpr std::size_t kBodyLimit = 300;
 
 // What came of one message.
 struct Seen {
-  std::string method;
-  std::string target;
-  std::string fields;
-  std::string body;
+  std::string method = {};
+  std::string target = {};
+  std::string fields = {};
+  std::string body = {};
   bool keep_alive = false;
   int refused = 0;
 
