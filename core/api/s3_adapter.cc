@@ -67,6 +67,7 @@ S3Adapter::S3Adapter(const Clock& clock, Scheduler& scheduler, RandomSource& ran
       context_{clock, scheduler, store_, options_},
       buckets_(context_),
       acls_(context_),
+      listing_(context_),
       objects_(context_),
       multipart_(context_),
       copies_(context_),
@@ -148,6 +149,11 @@ S3Result<HttpResponse> S3Adapter::carry_out(const S3Call& call, S3BodySource& bo
     case S3Operation::get_bucket_acl: return acls_.get_of_bucket(call);
     case S3Operation::put_bucket_acl: return acls_.put_of_bucket(call);
     case S3Operation::get_object_acl: return acls_.get_of_object(call);
+    case S3Operation::list_objects: return listing_.objects_v1(call);
+    case S3Operation::list_objects_v2: return listing_.objects_v2(call);
+    case S3Operation::list_object_versions: return listing_.versions(call);
+    case S3Operation::list_multipart_uploads: return listing_.uploads(call);
+    case S3Operation::list_parts: return listing_.parts(call);
     case S3Operation::put_object: return objects_.put(call, body);
     case S3Operation::get_object:
     case S3Operation::head_object: return objects_.get(call);

@@ -19,6 +19,7 @@
 #include "core/api/s3_buckets.h"
 #include "core/api/s3_call.h"
 #include "core/api/s3_copies.h"
+#include "core/api/s3_listing.h"
 #include "core/api/s3_multipart.h"
 #include "core/api/s3_objects.h"
 #include "core/api/sigv4.h"
@@ -60,6 +61,7 @@ class S3Adapter : public HttpHandler {
   const S3Context context_;
   S3Buckets buckets_;
   S3Acls acls_;
+  S3Listing listing_;
   S3Objects objects_;
   S3Multipart multipart_;
   S3Copies copies_;

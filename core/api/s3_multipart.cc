@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/api/digest.h"
-#include "core/api/xml.h"
+#include "core/api/s3_xml.h"
 #include "core/base/check.h"
 
 namespace keelson::api {
@@ -17,22 +17,12 @@ constexpr std::uint64_t kObjectBytesMax = std::uint64_t{5} << 40;
 constexpr std::size_t kRowsAtOnce = 1000;
 // Another client's part, which came while this one completed the upload, makes it look again.
 constexpr int kAttemptsMax = 8;
-constexpr std::string_view kXmlns = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 std::string unquoted(std::string_view etag) {
   if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') {
     etag = etag.substr(1, etag.size() - 2);
   }
   return std::string(etag);
-}
-
-// "x-amz-checksum-crc32" to "ChecksumCRC32".
-std::string element_of(std::string_view header) {
-  std::string name = "Checksum";
-  for (const char c : header.substr(std::string_view("x-amz-checksum-").size())) {
-    name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
-  return name;
 }
 
 // MD5 of the parts' MD5s, and how many they are.
@@ -43,6 +33,14 @@ std::string etag_of(const std::vector<PartRecord>& parts) {
 }
 
 }  // namespace
+
+std::string checksum_element(std::string_view header) {
+  std::string name = "Checksum";
+  for (const char c : header.substr(std::string_view("x-amz-checksum-").size())) {
+    name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return name;
+}
 
 S3Result<FoundUpload> find_upload(const S3Context& context, const S3Call& call) {
   const auto& [bucket, key, operation, parameters] = call.request;
@@ -81,7 +79,7 @@ S3Result<HttpResponse> S3Multipart::create(const S3Call& call) {
   batch.mutations.push_back({upload_record_key(bucket, key, id), record.encode()});
   TRY(const kv::BatchOutcome outcome, context_.store.execute(std::move(batch), call.deadline()));
   if (!outcome.applied) return S3Refusal{s3_error::no_such_bucket};
-  XmlWriter xml("InitiateMultipartUploadResult", kXmlns);
+  XmlWriter xml("InitiateMultipartUploadResult", kS3Namespace);
   xml.add("Bucket", bucket);
   xml.add("Key", key);
   xml.add("UploadId", to_hex(id));
@@ -181,7 +179,7 @@ S3Result<std::vector<PartRecord>> S3Multipart::find_parts(const S3Call& call, By
       bool is_the_same = to_hex(part.md5) == wanted.etag;
       for (const auto& [name, value] : part.checksums) {
         for (const auto& [element, claimed] : wanted.checksums) {
-          is_the_same = is_the_same && (element != element_of(name) || claimed == value);
+          is_the_same = is_the_same && (element != checksum_element(name) || claimed == value);
         }
       }
       if (!is_the_same) return S3Refusal{s3_error::invalid_part};
@@ -263,7 +261,7 @@ S3Result<HttpResponse> S3Multipart::complete(const S3Call& call) {
 
 HttpResponse S3Multipart::completed(const S3Call& call, const CompletedRecord& done) const {
   const auto& [bucket, key, operation, parameters] = call.request;
-  XmlWriter xml("CompleteMultipartUploadResult", kXmlns);
+  XmlWriter xml("CompleteMultipartUploadResult", kS3Namespace);
   xml.add("Location", "http://" + std::string(call.http.headers.get("Host")) + call.http.raw_path);
   xml.add("Bucket", bucket);
   xml.add("Key", key);

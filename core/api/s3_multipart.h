@@ -52,6 +52,9 @@ struct FoundUpload {
 // The open upload that the request's uploadId names. Errors: NoSuchBucket, NoSuchUpload.
 S3Result<FoundUpload> find_upload(const S3Context& context, const S3Call& call);
 
+// What "x-amz-checksum-crc32" is in XML: "ChecksumCRC32".
+std::string checksum_element(std::string_view header);
+
 // Errors: InvalidArgument.
 S3Result<std::uint32_t> part_number_of(const S3Request& request);
 

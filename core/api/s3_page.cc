@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/api/digest.h"
+#include "core/kv/key_range.h"
 
 namespace keelson::api {
 
@@ -38,6 +39,25 @@ S3Result<std::string> next_of_token(std::string_view token) {
                      "The continuation token provided is incorrect"};
   }
   return content->substr(1);
+}
+
+S3Result<NameFilter> NameFilter::of(const S3Request& request) {
+  NameFilter filter{std::string(request.get("prefix")), std::string(request.get("delimiter"))};
+  TRY(check_key(filter.prefix));
+  TRY(check_key(filter.delimiter));
+  return filter;
+}
+
+std::string_view NameFilter::common_prefix(std::string_view name) const {
+  if (delimiter.empty() || !name.starts_with(prefix)) return {};
+  const std::size_t at = name.find(delimiter, prefix.size());
+  return at == std::string_view::npos ? std::string_view() : name.substr(0, at + delimiter.size());
+}
+
+std::string NameFilter::behind_marker(std::string_view marker) const {
+  if (marker.empty()) return {};
+  const std::string_view common = common_prefix(marker);
+  return common.empty() ? behind(marker) : kv::end_of(common);
 }
 
 std::string behind(std::string_view name) { return std::string(name) + '\0'; }

@@ -20,6 +20,22 @@ std::string page_token(std::string_view next);
 // Back to `next`. Errors: InvalidArgument.
 S3Result<std::string> next_of_token(std::string_view token);
 
+// Which names a listing is to have, as `prefix` and `delimiter` say. Names that are alike up to and
+// with the first delimiter behind the prefix are one: their common prefix.
+struct NameFilter {
+  std::string prefix;
+  std::string delimiter;  // Empty: every name is one.
+
+  // Errors: InvalidURI, KeyTooLongError.
+  static S3Result<NameFilter> of(const S3Request& request);
+
+  // Of a name that begins with the prefix; empty if it is one of its own.
+  std::string_view common_prefix(std::string_view name) const;
+  // Where a page begins that comes after `marker`: a name, or a common prefix, all of which is
+  // passed over. Nothing comes before "".
+  std::string behind_marker(std::string_view marker) const;
+};
+
 // The name that comes directly behind `name`.
 std::string behind(std::string_view name);
 

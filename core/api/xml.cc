@@ -14,7 +14,13 @@ constexpr int kDepthMax = 16;
 std::string to_text(pugi::xml_document& document) {
   struct Writer : pugi::xml_writer {
     void write(const void* data, std::size_t size) override {
-      out.append(static_cast<const char*>(data), size);
+      for (const char c : std::string_view(static_cast<const char*>(data), size)) {
+        if (c == '\r') {
+          out += "&#13;";  // XML 1.0 §2.11: a reader makes a line's end of it otherwise.
+        } else {
+          out += c;
+        }
+      }
     }
     std::string out;
   } writer;

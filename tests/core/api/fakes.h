@@ -51,6 +51,9 @@ class FakeStore : public kv::Store {
   Result<kv::ScanReply> scan(kv::ScanRequest request, Deadline) override {
     if (failure) return *failure;
     kv::ScanReply reply;
+    if (request.from < scan_stop && (request.to.empty() || scan_stop < request.to)) {
+      request.to = scan_stop;
+    }
     for (const auto& [key, value] : values) {
       if (key < request.from || (!request.to.empty() && key >= request.to)) continue;
       kv::ScannedRow row{key, {value.value.substr(0, request.value_octets), value.version}};
@@ -76,6 +79,7 @@ class FakeStore : public kv::Store {
   std::optional<Error> failure;
   std::function<void()> before_execute;
   std::function<void()> before_get;
+  Bytes scan_stop;  // No scan goes on over it.
   std::vector<Bytes> tokens;
 
  private:
