@@ -129,7 +129,8 @@ checker::Model::Traits BucketModel::traits(std::size_t op) const {
   const BucketOperation& operation = operations_[op];
   const bool is_refused = is_put(operation.call.kind) && !operation.answer.condition_held;
   return {.is_eager = operation.outcome == Outcome::ok &&
-                      (is_read(operation.call.kind) || is_refused)};
+                      (is_read(operation.call.kind) || is_refused),
+          .twins = op};  // No two do the same.
 }
 
 std::string BucketModel::describe_state(State state) const {

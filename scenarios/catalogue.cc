@@ -5,6 +5,7 @@
 #include "scenarios/lost_disks.h"
 #include "scenarios/membership_storms.h"
 #include "scenarios/probe_bounds.h"
+#include "scenarios/s3_storms.h"
 #include "scenarios/shard_storms.h"
 #include "scenarios/storms.h"
 #include "scenarios/transaction_storms.h"
@@ -20,6 +21,7 @@ const std::vector<Scenario>& all_scenarios() {
     all.push_back(lost_disks());
     all.push_back(probe_bounds());
     for (Scenario& scenario : transaction_storms()) all.push_back(std::move(scenario));
+    for (Scenario& scenario : s3_storms()) all.push_back(std::move(scenario));
     all.push_back(canary());
     return all;
   }();

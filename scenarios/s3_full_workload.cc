@@ -127,11 +127,16 @@ void S3FullWorkload::work(Client& client) {
 }
 
 bool S3FullWorkload::read_all(Client& client) {
-  if (!list_page(client, {.kind = Kind::list, .keys = {}}, nullptr)) return false;
-  const std::vector<std::string> listed = operations_.back().answer.entries;
-  for (const std::string& entry : listed) {
-    client.node = 1 + client.node % options_.nodes;
-    if (!get(client, entry.substr(0, entry.find(' ')))) return false;
+  std::string token;
+  const auto listed = list_page(client, {.kind = Kind::list, .keys = {}}, token);
+  if (!listed) return false;
+  // A node that is out of the core for good does not answer; whoever does not moves the client on.
+  for (const std::string& entry : listed->entries) {
+    bool is_answered = false;
+    for (std::size_t node = 0; node < options_.nodes && !is_answered; ++node) {
+      is_answered = get(client, entry.substr(0, entry.find(' ')));
+    }
+    if (!is_answered) return false;
   }
   return true;
 }
@@ -254,29 +259,31 @@ void S3FullWorkload::list(Client& client) {
   if (client.chance.chance(400'000)) call.delimiter = "/";
   call.limit = 1 + client.chance.choose(4);
   std::string token;
-  for (int page = 1; list_page(client, call, &token) && !token.empty(); ++page) {
-    if (page == 2) report_.reached("s3 full: a listing went on elsewhere");
+  while (true) {
+    const bool goes_on = !token.empty();
+    const auto page = list_page(client, call, token);
+    if (page && goes_on) report_.reached("s3 full: a listing went on elsewhere");
+    if (!page || token.empty()) return;
     client.node = 1 + client.node % options_.nodes;
-    call.after = operations_.back().answer.entries.back();
-    call.after = call.after.substr(0, call.after.find(' '));
+    call.after = page->entries.back().substr(0, page->entries.back().find(' '));
   }
 }
 
-// False if it was not answered. `token` is of the page before, and becomes that of this page; null
-// for a single one.
-bool S3FullWorkload::list_page(Client& client, BucketCall call, std::string* token) {
+// Nothing if it was not answered. `token` is of the page before, if there was one, and becomes that
+// of this page, if there are more.
+std::optional<BucketAnswer> S3FullWorkload::list_page(Client& client, BucketCall call,
+                                                      std::string& token) {
   HttpRequest request{.target = fmt::format(
                           "/{}?list-type=2&encoding-type=url&max-keys={}&prefix={}&delimiter={}",
                           options_.bucket, call.limit, call.prefix, call.delimiter)};
-  if (token != nullptr && !token->empty()) {
-    request.target += "&continuation-token=" + api::percent_encode(*token);
-  }
+  if (!token.empty()) request.target += "&continuation-token=" + api::percent_encode(token);
   const std::size_t op = called(client, call);
   const Told told = ask(client, std::move(request));
   if (told.outcome != Outcome::ok) {
     returned(op, Outcome::fail);
-    return false;
+    return std::nullopt;
   }
+  token.clear();
   const auto xml = api::parse_xml(told.response.body);
   BucketAnswer answer;
   for (const api::XmlElement& element : xml ? (*xml).children : std::vector<api::XmlElement>{}) {
@@ -287,18 +294,21 @@ bool S3FullWorkload::list_page(Client& client, BucketCall call, std::string* tok
       answer.entries.push_back(*api::percent_decode(element.get("Prefix")));
     } else if (element.name == "IsTruncated") {
       answer.is_truncated = element.text == "true";
-    } else if (element.name == "NextContinuationToken" && token != nullptr) {
-      *token = element.text;
+    } else if (element.name == "NextContinuationToken") {
+      token = element.text;
     }
   }
-  if (!answer.is_truncated && token != nullptr) token->clear();
   // S3 gives objects and common prefixes apart from each other.
   std::sort(answer.entries.begin(), answer.entries.end(), [](const auto& a, const auto& b) {
     return a.substr(0, a.find(' ')) < b.substr(0, b.find(' '));
   });
   report_.reached("s3 full: a page was listed");
-  returned(op, Outcome::ok, std::move(answer));
-  return true;
+  returned(op, Outcome::ok, answer);
+  if (answer.is_truncated != !token.empty() || (answer.is_truncated && answer.entries.empty())) {
+    report_.fail("s3 protocol", "page", "a page says that there are more and not where",
+                 world_.now());
+  }
+  return answer;
 }
 
 // --- uploads in parts ---
@@ -342,6 +352,7 @@ bool S3FullWorkload::send_parts(Client& client, const std::string& target,
 void S3FullWorkload::complete(Client& client, const std::string& target,
                               const std::vector<Bytes>& parts, std::size_t op) {
   bool may_have_happened = false;
+  bool may_be_aborted = false;
   for (int attempt = 0; attempt < 4; ++attempt) {
     if (may_have_happened && client.chance.chance(300'000)) {
       const Told aborted = ask(client, {.method = "DELETE", .target = target});
@@ -349,15 +360,24 @@ void S3FullWorkload::complete(Client& client, const std::string& target,
         report_.reached("s3 full: an upload of unknown outcome was aborted");
         return returned(op, Outcome::fail);
       }
-      if (aborted.is_refusal(404, "NoSuchUpload")) return returned(op, Outcome::ok);
+      if (aborted.is_refusal(404, "NoSuchUpload") && !may_be_aborted) {
+        return returned(op, Outcome::ok);
+      }
+      may_be_aborted = may_be_aborted || aborted.outcome == Outcome::unknown;
       continue;
     }
-    const Told told = ask(client, {.method = "POST", .target = target, .body = parts_xml(parts)});
+    // Some answers get lost although the network is well.
+    Manners manners;
+    if (attempt == 0 && client.chance.chance(250'000)) manners.kind = Manners::Kind::leave;
+    const Told told =
+        ask(client, {.method = "POST", .target = target, .body = parts_xml(parts)}, manners);
     if (told.outcome == Outcome::ok) {
       report_.reached(may_have_happened ? "s3 full: an upload was completed again"
                                         : "s3 full: an upload was completed");
       return returned(op, Outcome::ok);
     }
+    // What was completed is remembered, so this was not.
+    if (may_be_aborted && told.is_refusal(404, "NoSuchUpload")) return returned(op, Outcome::fail);
     if (told.status > 0 && told.status < 500) {
       report_.fail("s3 protocol", "complete",
                    fmt::format("an upload was not completed: {} {}", told.status, told.error),
@@ -370,7 +390,8 @@ void S3FullWorkload::complete(Client& client, const std::string& target,
 
 // --- asking ---
 
-S3FullWorkload::Told S3FullWorkload::ask(Client& client, HttpRequest request) {
+S3FullWorkload::Told S3FullWorkload::ask(Client& client, HttpRequest request,
+                                         const Manners& manners) {
   auto& connection = client.connections[client.node];
   if (!connection) {
     connection = std::make_unique<HttpClient>(client.env.network, client.env.scheduler,
@@ -378,7 +399,7 @@ S3FullWorkload::Told S3FullWorkload::ask(Client& client, HttpRequest request) {
   }
   const bool is_write = request.method != "GET";
   CallResult result =
-      connection->call(request, Deadline::in(client.env.clock, options_.patience));
+      connection->call(request, Deadline::in(client.env.clock, options_.patience), manners);
   Told told{.response = std::move(result.response)};
   switch (result.end) {
     case CallResult::End::never_sent: told.outcome = Outcome::fail; break;

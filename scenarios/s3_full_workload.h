@@ -40,7 +40,7 @@ class S3FullWorkload {
   void stop() { is_stopping_ = true; }
   bool has_stopped() const { return working_ == 0; }
 
-  // All that is listed must be there to be read, from any node: then is_settled().
+  // All that is listed must be there to be read: then is_settled().
   void settle() { is_settling_ = true; }
   bool is_settled() const { return is_settled_; }
 
@@ -66,8 +66,8 @@ class S3FullWorkload {
   void complete(Client& client, const std::string& target, const std::vector<Bytes>& parts,
                 std::size_t op);
 
-  Told ask(Client& client, HttpRequest request);
-  bool list_page(Client& client, BucketCall call, std::string* token);
+  Told ask(Client& client, HttpRequest request, const Manners& manners = {});
+  std::optional<BucketAnswer> list_page(Client& client, BucketCall call, std::string& token);
 
   // An operation begins, and ends.
   std::size_t called(Client& client, BucketCall call);

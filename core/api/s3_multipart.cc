@@ -196,7 +196,7 @@ S3Result<std::vector<PartRecord>> S3Multipart::find_parts(const S3Call& call, By
   return parts;
 }
 
-// False if a part came meanwhile.
+// False if a part came meanwhile, or the upload is over by now.
 S3Result<bool> S3Multipart::try_to_complete(const S3Call& call, BytesView id,
                                             const std::vector<AskedPart>& asked,
                                             CompletedRecord& done) {
@@ -205,8 +205,15 @@ S3Result<bool> S3Multipart::try_to_complete(const S3Call& call, BytesView id,
   const Bytes mark_key = parts_mark_key(bucket, id);
   // Before the parts: if it is the same in the end, so are they.
   TRY(const auto mark, context_.store.get({mark_key}, call.deadline()));
-  if (!mark[0]) return S3Refusal{s3_error::invalid_part};
-  TRY(const std::vector<PartRecord> parts, find_parts(call, id, asked));
+  auto found = mark[0] ? find_parts(call, id, asked) : S3Refusal{s3_error::invalid_part};
+  if (!found) {
+    // Of an upload that is over by now the parts may be collected already.
+    TRY(const auto still, context_.store.get({upload_record_key(bucket, key, id)},
+                                             call.deadline()));
+    if (still[0]) return found.error();
+    return false;
+  }
+  const std::vector<PartRecord> parts = *std::move(found);
   TRY(const WriteCondition condition, write_condition(context_, call));
   ObjectRecord record{.head = {.modified_ms = context_.clock.wall_ms(), .etag = etag_of(parts)},
                       .headers = std::move(upload.record.headers),
