@@ -5,6 +5,7 @@
 #include "scenarios/client_trace.h"
 #include "scenarios/cluster.h"
 #include "scenarios/http_client.h"
+#include "scenarios/operation_paths.h"
 #include "sim/machine.h"
 
 namespace keelson::scenarios {
@@ -147,6 +148,8 @@ void ProbeWorkload::judge(const ProbeCall& call, const ProbeObservation& seen,
                 : seen.status == 503 ? "probes answered 503"
                 : seen.status == 0   ? "probes not answered"
                                      : "probes answered otherwise");
+  const std::string_view path = path_of(call.method, call.target.expectation, seen.status);
+  if (!path.empty()) report_.reached(path);
   if (call.target.expectation == ProbeExpectation::leader &&
       (call.method == "GET" || call.method == "HEAD")) {
     const std::uint64_t contested_before = claim_.contested_200();

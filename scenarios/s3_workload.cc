@@ -7,6 +7,7 @@
 
 #include "scenarios/client_trace.h"
 #include "scenarios/cluster.h"
+#include "scenarios/operation_paths.h"
 #include "scenarios/store_models.h"
 #include "sim/machine.h"
 
@@ -151,6 +152,11 @@ void S3Workload::perform(Client& client) {
 }
 
 void S3Workload::check() {
+  for (const Operation& operation : history_.operations()) {
+    if (operation.outcome == Outcome::pending) continue;
+    const std::string_view path = path_of(operation);
+    if (!path.empty()) report_.reached(path);
+  }
   report_.count("s3 operations ok", history_.count(Outcome::ok));
   report_.count("s3 operations failed", history_.count(Outcome::fail));
   report_.count("s3 operations unknown", history_.count(Outcome::unknown));

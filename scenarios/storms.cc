@@ -1,5 +1,6 @@
 #include "scenarios/storms.h"
 
+#include "scenarios/operation_paths.h"
 #include "scenarios/storm.h"
 #include "scenarios/transaction_storms.h"
 
@@ -178,7 +179,7 @@ std::vector<Scenario> storms() {
       {.name = "leader_probe",
        .promise = "A stale leader never answers 200 on a leader probe, on any listener, by any "
                   "spelling of its path, under the whole fault model.",
-       .must_reach = kAlwaysReached,
+       .must_reach = together(kAlwaysReached, probe_paths()),
        .run = leader_probe},
       {.name = "default_group",
        .promise = "Leading some other group never makes a leader probe answer 200.",
@@ -186,7 +187,7 @@ std::vector<Scenario> storms() {
        .run = default_group},
       {.name = "s3_register",
        .promise = "S3 objects are linearizable through retries to other nodes, whatever fails.",
-       .must_reach = {"s3: a client moved on to another node"},
+       .must_reach = together({"s3: a client moved on to another node"}, s3_paths()),
        .run = s3_register},
       {.name = "election_storm",
        .promise = "Leaders that die as soon as they win lose nothing and never share a term.",
@@ -205,7 +206,7 @@ std::vector<Scenario> storms() {
        .run = clock_drift},
       {.name = "pause",
        .promise = "A leader that was frozen for longer than its lease wakes up as no leader.",
-       .must_reach = {"raft: leader stepped down without quorum"},
+       .must_reach = together({"raft: leader stepped down without quorum"}, probe_paths()),
        .run = pause},
       {.name = "broken_clocks",
        .promise = "A leader probe trusts no clock: while clocks stop or race, and leases are on, a "
@@ -220,7 +221,7 @@ std::vector<Scenario> storms() {
       {.name = "lease_edges",
        .promise = "Reads under a lease stay linearizable when leaders are frozen and cut off at "
                   "the worst of times.",
-       .must_reach = {"raft: read under a lease"},
+       .must_reach = together({"raft: read under a lease"}, s3_paths()),
        .run = lease_edges},
   };
 }

@@ -33,7 +33,7 @@ struct Machine::Incarnation : Process, EventLog {
   explicit Incarnation(Machine& owner)
       : machine(owner),
         scheduler(owner.clock_, owner.world_.stacks(), owner.schedule_.get()),
-        random(owner.world_.choices(), owner.name_, owner.starts_),
+        random(owner.world_.choices(), owner.name_, owner.index_, owner.starts_),
         stop_requested(scheduler) {}
 
   void fail_stop(std::string_view why) override {

@@ -173,7 +173,7 @@ Result<std::unique_ptr<Wal>> open_data_directory(Env& env, const Identity& ident
     return Error{ErrorCode::corrupt, "the data directory has a log in use and no IDENTITY"};
   }
   Identity claimed = identity;
-  claimed.incarnation = Incarnation(1 + env.random.stream("incarnation")->below(UINT64_MAX));
+  claimed.incarnation = Incarnation(1 + hash64(env.random.identifier()) % UINT64_MAX);
   TRY(write_identity(env.disk, claimed, deadline));
   return wal;
 }

@@ -72,7 +72,7 @@ Result<void> Wal::begin_or_continue(Deadline deadline) {
       return Error{ErrorCode::corrupt,
                    "write-ahead log: segment 1 offset 0: the log of this data directory is lost"};
     }
-    salt_ = env_.random.stream("wal/salt")->below(UINT64_MAX);
+    salt_ = hash64(env_.random.identifier());
     TRY(env_.disk.sync_directory("", deadline));
     return begin_segment(1, deadline);
   }

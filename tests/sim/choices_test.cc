@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -117,11 +118,29 @@ TEST(ChoicesTest, AFixedChoiceThatIsNotAskedForOrDoesNotFitIsUnmatched) {
 TEST(ChoicesTest, AMachinesChanceGoesOnWhereItsPurposeLeftOff) {
   Choices choices(6);
   Choices same(6);
-  SimRandomSource random(choices, "n1", 1);
+  SimRandomSource random(choices, "n1", 1, 1);
   ChoiceStream& expected = same.stream("random/n1/raft/election");
+  const std::uint64_t zero = 618;  // What the choice 0 of the first machine stands for.
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(random.stream("raft/election")->below(1000), expected.choose(1000));
+    const std::uint64_t choice = expected.choose(1000);
+    EXPECT_EQ(random.stream("raft/election")->below(1000),
+              choice == 0 ? zero : choice == zero ? 0 : choice);
   }
+}
+
+TEST(ChoicesTest, TheChoiceZeroIsAnotherNumberOnEachMachineAndFarFromTheOthers) {
+  Choices choices(ChoicesByStream{});
+  std::vector<std::uint64_t> drawn;
+  for (std::uint32_t index = 1; index <= 7; ++index) {
+    SimRandomSource random(choices, "n" + std::to_string(index), index, 1);
+    const auto stream = random.stream("raft/election");
+    drawn.push_back(stream->below(1000));
+    EXPECT_EQ(stream->below(1000), drawn.back());
+    EXPECT_EQ(stream->below(1), 0u);
+    EXPECT_LT(stream->below(UINT64_MAX), UINT64_MAX);
+  }
+  std::sort(drawn.begin(), drawn.end());
+  for (std::size_t i = 1; i < drawn.size(); ++i) EXPECT_GT(drawn[i], drawn[i - 1] + 50);
 }
 
 TEST(ChoicesTest, IdentifiersDifferBetweenMachinesIncarnationsAndCallsAndAreNoChoices) {
@@ -129,7 +148,7 @@ TEST(ChoicesTest, IdentifiersDifferBetweenMachinesIncarnationsAndCallsAndAreNoCh
   std::set<Bytes> seen;
   for (const char* const machine : {"n1", "n2"}) {
     for (std::uint64_t incarnation = 1; incarnation <= 2; ++incarnation) {
-      SimRandomSource random(choices, machine, incarnation);
+      SimRandomSource random(choices, machine, 1, incarnation);
       for (int i = 0; i < 10; ++i) {
         const Bytes identifier = random.identifier();
         EXPECT_EQ(identifier.size(), 16u);

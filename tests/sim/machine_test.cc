@@ -323,6 +323,26 @@ TEST_F(MachineTest, TheOrderOfReadyFibersIsAChoiceAndMostlyFirstInFirstOut) {
   EXPECT_LT(others, 35);
 }
 
+TEST_F(MachineTest, TheWallClockGoesOnWhileTheMachineIsDown) {
+  std::vector<std::int64_t> read_ms;
+  machine_.start([&](Env& env) {
+    read_ms.push_back(env.clock.wall_ms());
+    env.scheduler.sleep_for(1h);
+  });
+  world_.run_for(1s);
+  machine_.crash();
+  world_.run_for(10s);
+  machine_.restart();
+  world_.run_for(1s);
+  machine_.kill();
+  world_.run_for(100s);
+  machine_.restart();
+  world_.run_for(1s);
+  ASSERT_EQ(read_ms.size(), 3u);
+  EXPECT_EQ(read_ms[1] - read_ms[0], 11'000);
+  EXPECT_EQ(read_ms[2] - read_ms[1], 101'000);
+}
+
 TEST_F(MachineTest, TheDiskStaysWhenTheProcessGoes) {
   machine_.start([](Env& env) {
     const Deadline never = Deadline::never();

@@ -183,6 +183,9 @@ class KeelsonSim(unittest.TestCase):
             self.assertIn("the same failure as recorded", run("replay", path, expect=1).stdout)
             again = run("shrink", path, "--out", path + ".again", expect=0).stdout
             self.assertIn(f"{len(choices)} choices are left", again)
+            report = json.loads(run("shrink", path, "--out", path + ".again", "--json", expect=0).stdout)
+            self.assertEqual((report["choices_before"], report["choices"]), (len(choices), len(choices)))
+            self.assertEqual((report["scenario"], report["oracle"]), ("canary", failure["oracle"]))
 
     def test_the_cause_of_the_canary_is_the_delay_that_it_was_shrunk_to(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -96,6 +96,26 @@ void add_failure(pugi::xml_node test, const std::string& message, const std::str
   failure.text() = text.c_str();
 }
 
+// A path is judged where a scenario had seeds enough; of the others, where all that demand it had
+// so many together and it was taken nowhere.
+void judge_reached(const GateReport& report, Summary& all) {
+  std::map<std::string, std::uint64_t> seeds_in_vain;  // By path.
+  for (const Summary& each : report.scenarios) {
+    for (const auto& [name, count] : each.reached) {
+      if (count > 0) continue;
+      if (each.seeds >= kSeedsToJudgeReached) {
+        all.vacuities.push_back(fmt::format("{}: never reached: {}", each.scenario, name));
+      } else if (all.reached.at(name) == 0) {
+        seeds_in_vain[name] += each.seeds;
+      }
+    }
+  }
+  for (const auto& [name, seeds] : seeds_in_vain) {
+    if (seeds < kSeedsToJudgeReached) continue;
+    all.vacuities.push_back(fmt::format("never reached in any scenario: {}", name));
+  }
+}
+
 }  // namespace
 
 Summary judge(const GateReport& report) {
@@ -105,13 +125,7 @@ Summary judge(const GateReport& report) {
   if (report.is_shard()) return all;
   // Faults are judged over all scenarios: one alone may draw a rare one in vain.
   all.judge_vacuity(false);
-  for (const Summary& each : report.scenarios) {
-    if (each.seeds < kSeedsToJudgeReached) continue;
-    for (const auto& [name, count] : each.reached) {
-      if (count > 0) continue;
-      all.vacuities.push_back(fmt::format("{}: never reached: {}", each.scenario, name));
-    }
-  }
+  judge_reached(report, all);
   if (report.canary.empty()) {
     all.vacuities.push_back("the canary did not fail, or did not shrink: this gate cannot see");
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <boost/json.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -26,6 +27,7 @@ struct ShrinkOptions {
   std::size_t workers = 2;
   std::string out_file = {};
   std::string program = kThisProgram;
+  bool json = false;
 };
 
 std::string default_out_file(const ShrinkOptions& options) {
@@ -44,6 +46,27 @@ void print_choices(const std::vector<sim::DrawnChoice>& choices) {
   }
 }
 
+void print_json(const Shrunk& shrunk, std::int64_t took_ms, const std::string& out_file) {
+  const boost::json::object object{{"scenario", shrunk.outcome.scenario},
+                                   {"seed", shrunk.outcome.seed},
+                                   {"oracle", shrunk.outcome.failure->oracle},
+                                   {"fingerprint", shrunk.outcome.failure->fingerprint},
+                                   {"choices_before", shrunk.failing.choices.size()},
+                                   {"choices", shrunk.outcome.choices.size()},
+                                   {"seconds", seconds_number(took_ms * 1'000'000)},
+                                   {"runs", shrunk.runs},
+                                   {"file", out_file}};
+  fmt::print("{}\n", boost::json::serialize(object));
+}
+
+void print_text(const Shrunk& shrunk, std::int64_t took_ms, const std::string& out_file) {
+  const Outcome& left = shrunk.outcome;
+  fmt::print("{} choices are left after {}.{:03} s and {} runs: {}\n", left.choices.size(),
+             took_ms / 1000, took_ms % 1000, shrunk.runs, left.failure->message);
+  print_choices(left.choices);
+  fmt::print("  repeat: build/bin/keelson-sim replay {}\n", out_file);
+}
+
 int shrink_run(const ShrinkOptions& options) {
   const std::int64_t budget_ms = parse_time(options.budget);
   if (budget_ms == 0) {
@@ -56,7 +79,8 @@ int shrink_run(const ShrinkOptions& options) {
   const std::string out_file =
       options.out_file.empty() ? default_out_file(options) : options.out_file;
   const auto shrunk =
-      shrink_job(pool, *job, {.budget_ms = budget_ms}, out_file, [](const Outcome& failing) {
+      shrink_job(pool, *job, {.budget_ms = budget_ms}, out_file, [&](const Outcome& failing) {
+        if (options.json) return;
         fmt::print("{} choices break '{}': {}\n", failing.choices.size(),
                    failing.failure->oracle, failing.failure->message);
         std::fflush(stdout);
@@ -64,11 +88,8 @@ int shrink_run(const ShrinkOptions& options) {
   if (!shrunk) return usage(shrunk.error().message);
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - start);
-  const Outcome& left = shrunk->outcome;
-  fmt::print("{} choices are left after {}.{:03} s and {} runs: {}\n", left.choices.size(),
-             took.count() / 1000, took.count() % 1000, shrunk->runs, left.failure->message);
-  print_choices(left.choices);
-  fmt::print("  repeat: build/bin/keelson-sim replay {}\n", out_file);
+  const auto print = options.json ? print_json : print_text;
+  print(*shrunk, took.count(), out_file);
   return static_cast<int>(ExitCode::held);
 }
 
@@ -85,6 +106,7 @@ void add_shrink(CLI::App& app, Command& chosen) {
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
   command->add_option("--out", options->out_file, "Where the shrunk .repro file goes");
+  command->add_flag("--json", options->json, "Print one object");
   command->add_option("--program", options->program, "Another build of keelson-sim that is to run");
   command->callback([&chosen, options] { chosen = [options] { return shrink_run(*options); }; });
 }

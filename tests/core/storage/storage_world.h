@@ -49,10 +49,15 @@ class StorageWorld {
     std::unique_ptr<Random> stream(std::string_view) override {
       return std::make_unique<Stream>(++streams_ * 0x9e37'79b9'7f4a'7c15);
     }
-    Bytes identifier() override { return Bytes(16, '\0'); }
+    Bytes identifier() override {
+      Bytes octets(8, '\0');
+      append_u64(octets, ++identifiers_);
+      return octets;
+    }
 
    private:
     std::uint64_t streams_ = 0;
+    std::uint64_t identifiers_ = 0;
   };
   struct NoProcess : Process {
     void fail_stop(std::string_view) override { std::abort(); }

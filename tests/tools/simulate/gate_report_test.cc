@@ -59,6 +59,32 @@ TEST(GateReportTest, AFaultWithoutEffectIsForTheWholeToJudge) {
   EXPECT_EQ(exit_code(report), ExitCode::vacuous);
 }
 
+GateReport gate_of(std::uint64_t seeds_each, std::uint64_t reached_by_last) {
+  GateReport report;
+  report.canary = "was seen";
+  for (const char* const scenario : {"pause", "swizzle", "swarm"}) {
+    Summary& summary = report.scenarios.emplace_back();
+    summary.scenario = scenario;
+    summary.seeds = seeds_each;
+    summary.reached["s3: a delete was done"] = 0;
+  }
+  report.scenarios.back().reached["s3: a delete was done"] = reached_by_last;
+  return report;
+}
+
+TEST(GateReportTest, APathIsDemandedOfEachScenarioThatHadSeedsEnough) {
+  EXPECT_EQ(exit_code(gate_of(200, 7)), ExitCode::vacuous);
+  EXPECT_THAT(to_text(gate_of(200, 7)), HasSubstr("pause: never reached: s3: a delete was done"));
+}
+
+TEST(GateReportTest, APathThatNoneOfManyScenariosTookIsMissedAlthoughEachHadFewSeeds) {
+  EXPECT_EQ(exit_code(gate_of(70, 7)), ExitCode::held);
+  EXPECT_EQ(exit_code(gate_of(60, 0)), ExitCode::held);
+  EXPECT_EQ(exit_code(gate_of(70, 0)), ExitCode::vacuous);
+  EXPECT_THAT(to_text(gate_of(70, 0)),
+              HasSubstr("never reached in any scenario: s3: a delete was done"));
+}
+
 TEST(GateReportTest, ABlindGateIsVacuous) {
   GateReport report = report_of({outcome(1, false)});
   EXPECT_EQ(exit_code(report), ExitCode::held);
