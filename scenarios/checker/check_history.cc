@@ -11,6 +11,7 @@
 
 #include "scenarios/checker/object_model.h"
 #include "scenarios/checker/queue_model.h"
+#include "scenarios/checker/queue_rules.h"
 #include "core/base/check.h"
 
 namespace keelson::checker {
@@ -196,8 +197,13 @@ LinearizabilityResult check_object(const History& history, const ObjectOptions& 
         model_of(evidence.history, options, looks_ahead, describe_source);
     return check_linearizability(*model, evidence.history.events, its_budget);
   };
-  LinearizabilityResult result = search(true, budget);
-  if (result.verdict == Verdict::not_linearizable) {
+  // What breaks a rule of queues is refuted however large the search would be.
+  std::optional<LinearizabilityResult> by_rule;
+  if (options.model == ModelKind::queues) {
+    by_rule = refute_queue(evidence.history, describe_source);
+  }
+  LinearizabilityResult result = by_rule ? *std::move(by_rule) : search(true, budget);
+  if (result.verdict == Verdict::not_linearizable && !by_rule) {
     // Once more for the sake of the sentence about it, if that does not take much longer.
     Budget more = budget;
     more.steps = 2 * result.steps + 10'000;
