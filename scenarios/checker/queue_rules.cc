@@ -157,7 +157,8 @@ class Rules {
     }
     // Each of these may have taken one of those that seem to stay.
     for (const Position called : unknown_dequeues_) --staying_changes[called];
-    std::vector<std::size_t> free_before(moments + 1, 0);  // Moments at which nothing need be there.
+    // How many moments there were until then at which nothing need have been there.
+    std::vector<std::size_t> free_before(moments + 1, 0);
     std::int64_t present = 0;
     std::int64_t staying = 0;
     for (std::size_t moment = 0; moment < moments; ++moment) {
