@@ -1,6 +1,7 @@
 // Tested by tests/core/api/xml_test.cc.
 #include "core/api/xml.h"
 
+#include <charconv>
 #include <pugixml.hpp>
 
 #include "core/base/check.h"
@@ -33,10 +34,30 @@ std::string_view without_prefix(std::string_view name) {
   return colon == std::string_view::npos ? name : name.substr(colon + 1);
 }
 
-// False if it is too deep.
+// Whether there is anything that would end a text before its end, as pugixml's are C strings: NUL,
+// or a reference to it, or to no character at all.
+bool has_hidden_end(std::string_view text) {
+  if (text.find('\0') != text.npos) return true;
+  for (std::size_t at = text.find("&#"); at != text.npos; at = text.find("&#", at)) {
+    at += 2;
+    const bool is_hex = text.substr(at, 1) == "x";
+    const std::string_view digits = text.substr(at + (is_hex ? 1 : 0));
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value,
+                                              is_hex ? 16 : 10);
+    const bool is_surrogate = value >= 0xD800 && value <= 0xDFFF;
+    const bool is_character = error == std::errc() && value > 0 && value <= 0x10FFFF &&
+                              !is_surrogate;
+    if (end != digits.data() && !is_character) return true;
+  }
+  return false;
+}
+
+// False if it is too deep, or a name is nothing but a prefix.
 bool read_element(const pugi::xml_node& node, int depth, XmlElement& element) {
   if (depth > kDepthMax) return false;
   element.name = without_prefix(node.name());
+  if (element.name.empty()) return false;
   for (const pugi::xml_node& child : node) {
     if (child.type() == pugi::node_pcdata || child.type() == pugi::node_cdata) {
       element.text += child.value();
@@ -105,6 +126,7 @@ std::string_view XmlElement::get(std::string_view child) const {
 }
 
 Result<XmlElement> parse_xml(std::string_view text) {
+  if (has_hidden_end(text)) return Error{ErrorCode::invalid_argument, "no character"};
   pugi::xml_document document;
   // White space may be all that a key or a prefix is.
   const auto parsed = document.load_buffer(text.data(), text.size(),
@@ -112,7 +134,7 @@ Result<XmlElement> parse_xml(std::string_view text) {
   if (!parsed) return Error{ErrorCode::invalid_argument, parsed.description()};
   XmlElement root;
   if (!read_element(document.document_element(), 0, root)) {
-    return Error{ErrorCode::invalid_argument, "elements nested too deep"};
+    return Error{ErrorCode::invalid_argument, "elements without a name or nested too deep"};
   }
   return root;
 }

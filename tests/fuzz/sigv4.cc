@@ -36,6 +36,7 @@ bool is_accepted(SigV4Verifier& verifier, const HttpRequest& request) {
 void check_signer(SigV4Verifier& verifier, const SigV4Signer& signer, HttpRequest request,
                   const StillClock& clock) {
   if (!parse_query(request.query, /*plus_is_space=*/false)) return;
+  if (request.target.find('#') != std::string::npos) return;  // Never sent (RFC 9110 §4.2.4).
   HttpHeaders headers;
   for (const auto& [name, value] : request.headers) {
     const bool is_token = !name.empty() && name.find_first_not_of(

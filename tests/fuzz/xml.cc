@@ -16,9 +16,15 @@ bool is_plain(std::string_view text) {
   return true;
 }
 
+// pugixml lets pass more than XML's names.
+bool is_name(std::string_view name) {
+  return name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") ==
+         name.npos;
+}
+
 // Whether the writer has words for it: an element has either text or children.
 bool can_be_written(const XmlElement& element) {
-  if (!is_plain(element.text) || !is_plain(element.name)) return false;
+  if (!is_plain(element.text) || !is_name(element.name)) return false;
   if (!element.text.empty() && !element.children.empty()) return false;
   for (const XmlElement& child : element.children) {
     if (!can_be_written(child)) return false;
