@@ -39,13 +39,14 @@ bool wait_for(RunContext& context, Duration bound, const std::string& what,
 
 void s3_full(RunContext& context) {
   const S3FullOptions full_options;
-  ShardOperatorOptions shards;
+  // Pages are to be put together of what several groups have.
+  ShardOperatorOptions shards{.interval = milliseconds(100), .splits_per_thousand = 500};
   shards.keys = {api::object_record_key(full_options.bucket, "a/1"),
                  api::object_record_key(full_options.bucket, "b"),
-                 api::blob_record_key(full_options.bucket, Bytes(api::kIdBytes, '\x80'))};
+                 api::object_record_key(full_options.bucket, "c")};
   Storm storm(context, {.nodes = full_options.nodes,
                         .shards = std::move(shards),
-                        .shards_per_thousand = 300,
+                        .shards_per_thousand = 600,
                         .probes = false,
                         .s3_clients = 1,
                         .s3_interval = milliseconds(200),
