@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/api/s3_body.h"
+#include "core/api/s3_deletes.h"
 #include "core/api/xml.h"
 #include "core/base/check.h"
 
@@ -12,8 +13,9 @@ namespace keelson::api {
 namespace {
 
 constexpr int kAclAttempts = 4;
-// XML, of which the longest names a thousand keys or ten thousand parts.
-constexpr std::uint64_t kSmallBodyBytesMax = 2 << 20;
+// XML, of which the longest names a thousand keys, maybe each octet escaped ("&quot;"), or ten
+// thousand parts.
+constexpr std::uint64_t kSmallBodyBytesMax = 8 << 20;
 
 S3Refusal refusal_of(const AuthFailure& failure, bool presigned) {
   switch (failure.error) {
@@ -69,6 +71,7 @@ S3Adapter::S3Adapter(const Clock& clock, Scheduler& scheduler, RandomSource& ran
       acls_(context_),
       listing_(context_),
       objects_(context_),
+      tags_(context_),
       multipart_(context_),
       copies_(context_),
       ids_(random, "s3/request_id") {
@@ -154,6 +157,13 @@ S3Result<HttpResponse> S3Adapter::carry_out(const S3Call& call, S3BodySource& bo
     case S3Operation::list_object_versions: return listing_.versions(call);
     case S3Operation::list_multipart_uploads: return listing_.uploads(call);
     case S3Operation::list_parts: return listing_.parts(call);
+    case S3Operation::get_bucket_tagging: return tags_.get_of_bucket(call);
+    case S3Operation::put_bucket_tagging: return tags_.put_of_bucket(call);
+    case S3Operation::delete_bucket_tagging: return tags_.remove_of_bucket(call);
+    case S3Operation::get_object_tagging: return tags_.get_of_object(call);
+    case S3Operation::put_object_tagging: return tags_.put_of_object(call);
+    case S3Operation::delete_object_tagging: return tags_.remove_of_object(call);
+    case S3Operation::delete_objects: return delete_objects(context_, call);
     case S3Operation::put_object: return objects_.put(call, body);
     case S3Operation::get_object:
     case S3Operation::head_object: return objects_.get(call);
@@ -164,9 +174,9 @@ S3Result<HttpResponse> S3Adapter::carry_out(const S3Call& call, S3BodySource& bo
     case S3Operation::upload_part: return multipart_.upload_part(call, body);
     case S3Operation::complete_multipart_upload: return multipart_.complete(call);
     case S3Operation::abort_multipart_upload: return multipart_.abort(call);
-    default: break;
   }
-  return S3Refusal{s3_error::not_implemented};
+  CHECK(false);
+  return S3Refusal{s3_error::internal_error};
 }
 
 S3Result<Authentication> S3Adapter::authenticate(const HttpRequest& http,

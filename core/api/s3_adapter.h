@@ -22,6 +22,7 @@
 #include "core/api/s3_listing.h"
 #include "core/api/s3_multipart.h"
 #include "core/api/s3_objects.h"
+#include "core/api/s3_tags.h"
 #include "core/api/sigv4.h"
 #include "core/kv/store.h"
 #include "core/runtime/random.h"
@@ -63,6 +64,7 @@ class S3Adapter : public HttpHandler {
   S3Acls acls_;
   S3Listing listing_;
   S3Objects objects_;
+  S3Tags tags_;
   S3Multipart multipart_;
   S3Copies copies_;
   std::optional<SigV4Verifier> verifier_;

@@ -7,7 +7,8 @@
 #include "core/api/digest.h"
 #include "core/api/s3_multipart.h"
 #include "core/api/s3_objects.h"
-#include "core/api/xml.h"
+#include "core/api/s3_tags.h"
+#include "core/api/s3_xml.h"
 
 namespace keelson::api {
 
@@ -104,10 +105,10 @@ S3Result<ByteRange> range_of_source(const HttpHeaders& headers, std::uint64_t si
 }
 
 HttpResponse result_of(std::string_view root, std::string_view etag, std::int64_t modified_ms) {
-  XmlWriter xml(root, "http://s3.amazonaws.com/doc/2006-03-01/");
+  XmlWriter xml(root, kS3Namespace);
   xml.add("LastModified", iso_date(modified_ms));
   xml.add("ETag", '"' + std::string(etag) + '"');
-  return {.headers = {{"Content-Type", "application/xml"}}, .body = xml.finish()};
+  return xml_answer(xml);
 }
 
 // Whether what is said of the object comes with the request instead of from the source.
@@ -144,7 +145,7 @@ S3Result<HttpResponse> S3Copies::copy_object(const S3Call& call) {
   if (has_new_metadata) {
     TRY(record.headers, kept_headers(headers));
   }
-  record.tags = source.record.tags;
+  TRY(record.tags, tags_of_copy(headers, source.record.tags));
   CopiedBody octets(context_, name, source.record, {0, size});
   TRY(StoredBody body, store_body(context_, call, {.bucket = bucket, .key = key}, octets));
   record.head = {.modified_ms = context_.clock.wall_ms(),

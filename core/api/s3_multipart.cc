@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/api/digest.h"
+#include "core/api/s3_tags.h"
 #include "core/api/s3_xml.h"
 #include "core/base/check.h"
 
@@ -72,6 +73,7 @@ S3Result<HttpResponse> S3Multipart::create(const S3Call& call) {
                       .bucket_created_ms = in.record.created_ms,
                       .headers = {}};
   TRY(record.headers, kept_headers(call.http.headers));
+  TRY(record.tags, tags_of_header(call.http.headers));
   record.checksum_algorithm = call.http.headers.get("x-amz-checksum-algorithm");
   const Bytes id = context_.store.new_identifier();
   kv::Batch batch;

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "core/api/date.h"
+#include "core/api/s3_checksum.h"
+#include "core/api/s3_tags.h"
 #include "core/base/check.h"
 
 namespace keelson::api {
@@ -189,6 +191,7 @@ S3Result<HttpResponse> S3Objects::put(const S3Call& call, S3BodySource& source) 
   if (!is_valid_bucket_name(bucket)) return S3Refusal{s3_error::invalid_bucket_name};
   ObjectRecord record;
   TRY(record.headers, kept_headers(call.http.headers));
+  TRY(record.tags, tags_of_header(call.http.headers));
   TRY(const WriteCondition condition, write_condition(context_, call));
   TRY(StoredBody body,
       store_body(context_, call, {.bucket = bucket, .key = key}, source));
@@ -196,6 +199,11 @@ S3Result<HttpResponse> S3Objects::put(const S3Call& call, S3BodySource& source) 
                  .size = body.size,
                  .etag = to_hex(source.md5())};
   record.checksums = source.checksums();
+  for (const auto& [name, value] : record.checksums) {
+    if (const auto kind = checksum_of_header(name)) {
+      record.head.checksum_algorithm = checksum_algorithm(*kind);
+    }
+  }
   TRY(const bool is_lost, commit_body(context_, call, condition, record, std::move(body)));
   if (is_lost) return was_collected();
   HttpResponse response{.headers = {{"ETag", record.head.quoted_etag()}}};

@@ -215,6 +215,8 @@ bool allows_amz_header(std::string_view name, std::string_view value, Operation 
   if (name == "x-amz-metadata-directive") return operation == Operation::copy_object;
   if (name == "x-amz-checksum-algorithm") return creates_object(operation);
   if (name.starts_with("x-amz-meta-")) return creates_object(operation);
+  if (name == "x-amz-tagging") return creates_object(operation);
+  if (name == "x-amz-tagging-directive") return operation == Operation::copy_object;
   if (name == "x-amz-storage-class") return creates_object(operation) && value == "STANDARD";
   if (name == "x-amz-acl") {
     return operation == Operation::create_bucket || operation == Operation::put_bucket_acl ||
