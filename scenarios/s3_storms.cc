@@ -86,6 +86,7 @@ std::vector<Scenario> s3_storms() {
        .promise = "A bucket is linearizable as a whole: objects, conditions, copies, uploads in "
                   "parts whose answers get lost, and listings whose pages come from any node.",
        .must_reach = {"s3 full: a condition was refused",
+                      "s3 full: two objects were deleted at once",
                       "s3 full: an object was copied", "s3 full: a page was listed",
                       "s3 full: a listing went on elsewhere", "s3 full: an upload was completed",
                       "s3 full: an upload was completed again", "s3 full: an upload was aborted"},
