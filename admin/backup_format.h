@@ -12,11 +12,11 @@
 // frame before it (0 for the first): each says that its frame is whole and in its place, and the
 // last one says so of the file.
 //
-// What is guaranteed: each group is as some prefix of its log has left it, which holds everything
-// that was acknowledged before the backup was asked for; all groups are as one node had them at one
-// moment, at which no shard was moving, so that every key is in the one group that the shard map
-// says. What was acknowledged meanwhile may be in it or not, for each group by itself: of a
-// transaction over several groups that is committed just then, perhaps a part.
+// What is guaranteed: all groups are as they were at one time (core/kv/snapshot_cut.h), which is
+// not before anything that was acknowledged before the backup was asked for; a transaction is in it
+// with all that it wrote, in whatever groups, or not at all. No shard was moving then, so every key
+// is in the one group that the shard map says. `index` and `term` are those of a log that went on
+// from there a little: what a new cluster's log begins after.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/api/http.h"
+#include "core/kv/hlc.h"
 #include "core/kv/shard_map.h"
 #include "core/raft/raft_node.h"
 
@@ -34,9 +35,15 @@ class ClusterControl {
   virtual Result<void> wait_until_applied(GroupId group, raft::LogIndex index,
                                           Deadline deadline) = 0;
 
-  // A backup of all groups as this node has them now (admin/backup_source.h). Suspends. Errors:
-  // unavailable (too many are being taken).
-  virtual Result<std::unique_ptr<api::BodySource>> open_backup() = 0;
+  // A time up to which every group's content is decided: nothing will be stamped up to it any more,
+  // and no transaction that may have happened by then is under way. Everything that was
+  // acknowledged before the call is not after it. REQUIRES: no shard moves meanwhile. Suspends.
+  // Errors: unavailable, timed_out.
+  virtual Result<kv::Timestamp> choose_backup_time(Deadline deadline) = 0;
+  // A backup of all groups as they were at that time (admin/backup_source.h). REQUIRES: this node
+  // has applied everything up to it. Suspends. Errors: unavailable (too many are being taken),
+  // conflict (it was too long ago: choose another).
+  virtual Result<std::unique_ptr<api::BodySource>> open_backup(kv::Timestamp at) = 0;
 
   // Makes this node's state durable and cuts its logs as far as that allows. Suspends. Errors:
   // no_space.

@@ -107,16 +107,56 @@ Result<void> NodeControl::wait_until_applied(GroupId group, raft::LogIndex index
   return {};
 }
 
-Result<std::unique_ptr<api::BodySource>> NodeControl::open_backup() {
+// As a reader of all keys would take a snapshot of them: see core/kv/transaction.h.
+Result<kv::Timestamp> NodeControl::choose_backup_time(Deadline deadline) {
+  kv::Coordinator& coordinator = node_.coordinator();
+  while (true) {
+    kv::Timestamp at;
+    for (const GroupId group : node_.raft().groups()) {
+      TRY(const kv::ReadReply reply,
+          coordinator.read_in(group, {.at = kv::Timestamp()}, deadline));
+      at = std::max(at, reply.at);
+    }
+    const auto settled = settle_until(at, deadline);
+    if (settled) return at;
+    // The versions are gone, or the map has changed meanwhile.
+    if (settled.error().code != ErrorCode::conflict || env_.clock.now() >= deadline.at) {
+      return settled.error();
+    }
+    SOMETIMES(env_.marks, "admin: a backup chose another time");
+    env_.scheduler.sleep_for(kAppliedPoll);
+  }
+}
+
+// Reading a range waits for whoever may have written to it by then.
+Result<void> NodeControl::settle_until(kv::Timestamp at, Deadline deadline) {
+  kv::Coordinator& coordinator = node_.coordinator();
+  const kv::ShardMap shards = coordinator.shards();
+  for (const kv::Shard& shard : shards.shards()) {
+    kv::KeyRange range = shards.range_of(shard.from);
+    range.from = kv::first_user_key(range.from);
+    TRY(coordinator.read_in(shard.group,
+                            {.range = std::move(range), .rows_limit = 1, .at = at,
+                             .uncertain_until = at},
+                            deadline));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<api::BodySource>> NodeControl::open_backup(kv::Timestamp at) {
   const std::vector<GroupId> groups = node_.raft().groups();
   auto moment = node_.state().open_moment();
   if (!moment && moment.error().code != ErrorCode::unavailable) {
     node_.raft().end_with_damaged_state(moment.error());
   }
   if (!moment) return moment.error();
+  for (const GroupId group : groups) {
+    if (node_.state().memory(group).clock.safe_point <= at) continue;
+    return Error{ErrorCode::conflict, to_string(group) + " has forgotten what was at that time"};
+  }
   env_.log.event("admin", "a backup is being taken");
   return std::unique_ptr<api::BodySource>(std::make_unique<BackupSource>(
-      node_.raft(), *std::move(moment), groups,
+      node_.raft(), *std::move(moment), at, groups,
       backup::Header{.wall_ms = env_.clock.wall_ms(),
                      .groups = static_cast<std::uint32_t>(groups.size()),
                      .cluster_id = node_.config().cluster_id}));

@@ -26,12 +26,14 @@ class NodeControl : public ClusterView, public ClusterControl {
   Result<raft::LogIndex> confirm_leadership(GroupId group, Deadline deadline) override;
   void wait_for_leader_change(GroupId group, Deadline deadline) override;
   Result<void> wait_until_applied(GroupId group, raft::LogIndex index, Deadline deadline) override;
-  Result<std::unique_ptr<api::BodySource>> open_backup() override;
+  Result<kv::Timestamp> choose_backup_time(Deadline deadline) override;
+  Result<std::unique_ptr<api::BodySource>> open_backup(kv::Timestamp at) override;
   Result<void> cut_logs() override;
   void request_stop() override;
   Result<Bytes> call(NodeId to, BytesView request, Deadline deadline) override;
 
  private:
+  Result<void> settle_until(kv::Timestamp at, Deadline deadline);
   GroupStatus describe(GroupId group) const;
   std::string address_of(NodeId id, const raft::Member& member) const;
 

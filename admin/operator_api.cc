@@ -266,18 +266,23 @@ api::HttpResponse OperatorApi::backup(const api::HttpRequest& request, Deadline 
 }
 
 // What was acknowledged before the call is in the backup: this node may be a follower that lags.
-// And no key is in two groups, or in none: between two equal versions of the shard map nothing
-// moved.
+// No transaction is there in part: all groups are cut at one time (core/kv/snapshot_cut.h). And no
+// key is in two groups, or in none: between two equal versions of the shard map nothing moved.
 Result<std::unique_ptr<api::BodySource>> OperatorApi::open_backup(Deadline deadline) {
   while (true) {
     TRY(const std::uint64_t version, shards_at_rest(deadline));
+    TRY(const kv::Timestamp at, control_.choose_backup_time(deadline));
     for (const GroupStatus& group : view_.status().groups) {
       TRY(const raft::LogIndex index, read_index(group.group_id, deadline));
       TRY(control_.wait_until_applied(group.group_id, index, deadline));
     }
-    TRY(auto source, control_.open_backup());
+    auto source = control_.open_backup(at);
+    // The next time is a later one.
+    if (!source && source.error().code == ErrorCode::conflict && clock_.now() < deadline.at) {
+      continue;
+    }
     TRY(const MapLabel after, read_map(deadline));
-    if (after.version == version) return source;
+    if (!source || after.version == version) return source;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/kv/history_rows.h"
 
 namespace keelson::kv {
 
@@ -17,46 +18,6 @@ namespace {
 constexpr std::size_t kPage = 256;
 // Where rows are folded most of a page may be read for nothing.
 constexpr std::size_t kFoldedPage = 32;
-
-void append_escaped(Bytes& out, BytesView key) {
-  for (const char octet : key) {
-    out.push_back(octet);
-    if (octet == '\0') out.push_back('\xff');
-  }
-  out.append("\0\1", 2);
-}
-
-void append_big_endian(Bytes& out, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
-}
-
-// Of the old versions of a key, the first that ended at `end` or later is at this row or the next.
-Bytes history_row(BytesView key, Timestamp end) {
-  Bytes row(kHistoryRows);
-  append_escaped(row, key);
-  append_big_endian(row, end.value);
-  return row;
-}
-
-struct OldVersion {
-  Bytes key;
-  Timestamp end;
-};
-
-Result<OldVersion> parse_history_row(BytesView row) {
-  OldVersion old;
-  BytesView rest = row.substr(kHistoryRows.size());
-  while (rest.size() >= 10 && !(rest[0] == '\0' && rest[1] == '\1')) {
-    old.key.push_back(rest.front());
-    rest.remove_prefix(rest.front() == '\0' ? 2 : 1);
-  }
-  if (rest.size() != 10) return Error{ErrorCode::corrupt, "an old version's row"};
-  rest.remove_prefix(2);
-  for (const char octet : rest) {
-    old.end = Timestamp(old.end.value << 8 | static_cast<unsigned char>(octet));
-  }
-  return old;
-}
 
 // Calls visit(row) for the rows of a range, page by page, until it says false.
 template <typename Visit>

@@ -87,7 +87,9 @@ class FakeControl : public ClusterControl {
     applied[group] = index;
     return {};
   }
-  Result<std::unique_ptr<api::BodySource>> open_backup() override {
+  Result<kv::Timestamp> choose_backup_time(Deadline) override { return kv::Timestamp(++times); }
+  Result<std::unique_ptr<api::BodySource>> open_backup(kv::Timestamp at) override {
+    CHECK(at == kv::Timestamp(times));
     ++backups;
     if (!on_backup) return Error{ErrorCode::unavailable, "too many"};
     on_backup();
@@ -119,6 +121,7 @@ class FakeControl : public ClusterControl {
   std::map<GroupId, raft::LogIndex> applied;  // As far as was waited for.
   int waits = 0;
   int backups = 0;
+  std::uint64_t times = 0;
   int cuts = 0;
   int stops = 0;
 };

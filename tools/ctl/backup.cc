@@ -28,6 +28,9 @@ namespace {
 
 constexpr std::size_t kPieceBytes = 1 << 20;
 constexpr std::uint64_t kProgressBytes = 64 << 20;
+// Longer than it takes to elect a leader.
+constexpr int kTriesMost = 10;
+constexpr Duration kBetweenTries = std::chrono::milliseconds(500);
 
 Error failed(const std::string& what, const std::string& path) {
   return {ErrorCode::io_error, fmt::format("{} {}: {}", what, path, std::strerror(errno))};
@@ -221,12 +224,12 @@ Result<admin::backup::Summary> restore(const RestoreOptions& options) {
 
 }  // namespace
 
-int take_backup(AdminClient& client, const std::string& out, bool json) {
+int take_backup(Scheduler& scheduler, AdminClient& client, const std::string& out, bool json) {
   NewFile file(out);
   if (const auto opened = file.open(); !opened) return fail("backup", opened.error());
   admin::backup::Reader reader(nullptr);
   std::uint64_t bytes = 0, told = 0;
-  const auto answer = client.get_large("cluster/backup", [&](BytesView piece) -> Result<void> {
+  const auto take = [&](BytesView piece) -> Result<void> {
     TRY(reader.put(piece));
     TRY(file.write(piece));
     bytes += piece.size();
@@ -235,7 +238,15 @@ int take_backup(AdminClient& client, const std::string& out, bool json) {
       fmt::print(stderr, "{} MiB\n", bytes >> 20);
     }
     return {};
-  });
+  };
+  const auto is_not_ready = [](const Result<AdminAnswer>& answer) {
+    return answer ? answer->status == 503 : answer.error().code == ErrorCode::unavailable;
+  };
+  auto answer = client.get_large("cluster/backup", take);
+  for (int tries = 1; is_not_ready(answer) && tries < kTriesMost; ++tries) {
+    scheduler.sleep_for(kBetweenTries);
+    answer = client.get_large("cluster/backup", take);
+  }
   if (!answer) {
     fmt::print(stderr, "keelsonctl: backup: {}; nothing was kept\n", answer.error().message);
     return answer.error().code == ErrorCode::io_error ? kFailed : kUnreachable;

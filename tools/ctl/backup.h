@@ -10,8 +10,9 @@
 namespace keelson::ctl {
 
 // Takes a backup of the node that `client` asks, checks it while it is written, makes it durable,
-// and gives it its name only then. Returns the exit code.
-int take_backup(AdminClient& client, const std::string& out, bool json);
+// and gives it its name only then. Asks again for a while when the node does not answer, or finds
+// no leader. Returns the exit code.
+int take_backup(Scheduler& scheduler, AdminClient& client, const std::string& out, bool json);
 
 // What is in the file, after checking all of it. Returns the exit code.
 int show_backup(const std::string& from, bool json);

@@ -219,8 +219,8 @@ int run(int argc, char** argv) {
     return with_operator(options, [&](Operator& op) { return op.drain(!options.no_wait); });
   }
   if (backup->parsed()) {
-    return with_client(options, [&](Scheduler&, AdminClient& client) {
-      return take_backup(client, options.out, options.common.json);
+    return with_client(options, [&](Scheduler& scheduler, AdminClient& client) {
+      return take_backup(scheduler, client, options.out, options.common.json);
     });
   }
   if (verify->parsed()) return show_backup(options.restore.from, options.common.json);

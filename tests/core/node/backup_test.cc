@@ -1,10 +1,14 @@
 // A backup taken from serving nodes, and a new cluster made of it.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "admin/restore.h"
 #include "admin/run_node.h"
 #include "scenarios/http_client.h"
+#include "sim/sim_disk.h"
 #include "core/kv/spread.h"
+#include "core/kv/transaction.h"
 #include "tests/core/node/world_of_nodes.h"
 
 namespace keelson {
@@ -200,6 +204,106 @@ TEST_F(BackupTest, ABackupThatIsAskedForDuringAMoveHasEveryKeyInItsNewGroup) {
   EXPECT_EQ(node.coordinator().shards(), map(3));
   EXPECT_EQ(node.coordinator().group_of(middle), GroupId(1));
   EXPECT_EQ(count(machine, node, 0, 60), 60);
+}
+
+// Money that goes from one group to another while backups are taken, again and again.
+class TransfersTest : public BackupTest {
+ protected:
+  static constexpr int kAccounts = 12;
+  static constexpr int kEach = 1000;
+
+  void open_accounts() {
+    const auto done = nodes_.on(1, [&](Node& node) {
+      kv::Batch batch;
+      for (int i = 0; i < kAccounts; ++i) {
+        batch.mutations.push_back({.key = key_of(i), .value = std::to_string(kEach)});
+      }
+      return node.coordinator().execute(
+          std::move(batch), Deadline::in(nodes_.cluster().machine(1).clock(), 5s));
+    });
+    ASSERT_TRUE(done.has_value()) << done.error().message;
+    std::set<GroupId> groups;
+    for (int i = 0; i < kAccounts; ++i) {
+      groups.insert(nodes_.cluster().node(1)->coordinator().group_of(key_of(i)));
+    }
+    ASSERT_EQ(groups.size(), 2u);
+  }
+
+  // The node that this returns hears of what was committed in g1 later than of g0.
+  std::size_t apply_one_group_late() {
+    const std::size_t first = nodes_.elect(GroupId(0));
+    const std::size_t second = 1 + first % 3;
+    if (nodes_.elect(GroupId(1)) == first) {
+      CHECK(nodes_.on(first, [&](Node& node) {
+        return node.raft().transfer_leadership(
+            GroupId(1), NodeId(second),
+            Deadline::in(nodes_.cluster().machine(first).clock(), 5s));
+      }).has_value());
+      nodes_.elect(GroupId(1));
+    }
+    const std::size_t reader = 6 - first - nodes_.leader(GroupId(1));
+    sim::LinkConditions slow;
+    slow.base_delay_least = slow.base_delay_most = 40ms;
+    sim::Machine& late = nodes_.cluster().machine(nodes_.leader(GroupId(1)));
+    nodes_.world().network().set_conditions(late, nodes_.cluster().machine(reader), slow);
+    return reader;
+  }
+
+  // One account to the next but some, without an end.
+  void transfer(std::size_t number, int step) {
+    kv::Coordinator& coordinator = nodes_.cluster().node(number)->coordinator();
+    for (int i = step;; i += step) {
+      coordinator.scheduler().sleep_for(1ms);
+      const Deadline deadline = Deadline::in(nodes_.cluster().machine(number).clock(), 5s);
+      kv::Transaction transaction(coordinator);
+      const Bytes from = key_of(i % kAccounts);
+      const Bytes to = key_of((i + step) % kAccounts);
+      const auto had = transaction.get(from, deadline);
+      const auto has = had ? transaction.get(to, deadline) : had;
+      if (!has || !*had || !*has) continue;
+      transaction.put(from, std::to_string(std::stoi(**had) - 1));
+      transaction.put(to, std::to_string(std::stoi(**has) + 1));
+      if (transaction.commit(deadline).kind == kv::CommitOutcome::Kind::committed) ++transfers_;
+    }
+  }
+
+  std::optional<int> sum(sim::Machine& machine, Node& node) {
+    std::optional<int> total;
+    bool is_done = false;
+    machine.spawn("sum", [&](Env& env) {
+      std::vector<Bytes> keys;
+      for (int i = 0; i < kAccounts; ++i) keys.push_back(key_of(i));
+      const auto values = node.coordinator().get(std::move(keys), Deadline::in(env.clock, 20s));
+      is_done = true;
+      if (!values) return;
+      total = 0;
+      for (const auto& value : *values) *total += value ? std::stoi(value->value) : 0;
+    });
+    CHECK(nodes_.world().run_until([&] { return is_done; }, nodes_.world().now() + 60s));
+    return total;
+  }
+
+  int transfers_ = 0;
+};
+
+TEST_F(TransfersTest, ABackupHasATransactionOverSeveralGroupsWhollyOrNotAtAll) {
+  const std::size_t reader = apply_one_group_late();
+  open_accounts();
+  for (const int step : {1, 5, 7, 11}) {
+    const std::size_t number = 1 + static_cast<std::size_t>(step) % 3;
+    nodes_.begin_on(number, [&, number, step](Node&) { transfer(number, step); });
+  }
+  sim::Machine& machine = nodes_.world().add_machine("n9");
+  for (std::size_t round = 0; round < 12; ++round) {
+    nodes_.run_for(std::chrono::milliseconds(50 + 7 * round));
+    const int before = transfers_;
+    const Bytes file = take(reader);
+    EXPECT_GT(transfers_, before) << "nothing happened meanwhile";
+    EXPECT_EQ(sum(machine, begin_anew(machine, file)), kAccounts * kEach) << "round " << round;
+    machine.kill();
+    machine.disk().wipe();
+    started_ = nullptr;
+  }
 }
 
 TEST_F(BackupTest, ADamagedFileMakesNoNode) {
