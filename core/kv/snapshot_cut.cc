@@ -34,6 +34,7 @@ Result<void> SnapshotCut::put(BytesView bytes, Bytes& out) {
     if (!record) break;
     if (auto* const end = std::get_if<snapshot::End>(&*record)) {
       if (end->checksum != checksum_before) return malformed("its checksum is wrong");
+      while (!old_.empty()) append_old(out);  // Where there are no tokens.
       end->checksum = cut_checksum_;
     }
     TRY(take(*record, out));

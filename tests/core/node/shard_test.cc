@@ -1,8 +1,10 @@
 // Shards on whole nodes: split, moved, and asked for by those who do not know yet.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "core/kv/spread.h"
 #include "core/kv/transaction.h"
+#include "core/runtime/task_group.h"
 #include "tests/core/node/world_of_nodes.h"
 
 namespace keelson {
@@ -239,6 +241,36 @@ TEST_F(ShardTest, AScanOverShardsFoldsPagesAndEnds) {
     }
     EXPECT_EQ(found, expected) << "pages of " << limit;
   }
+}
+
+TEST_F(ShardTest, AScanOverShardsIsOfOneMoment) {
+  // From the first part to the last there is time for two writes.
+  for (char c = 'a'; c < 'k'; ++c) {
+    ASSERT_TRUE(change(kv::SplitShard{key_of(1, Bytes(1, c))}).has_value());
+  }
+  const Bytes early = key_of(0, "n"), late = key_of(2, "n");
+  ASSERT_TRUE(put(1, early, "00000"));
+  ASSERT_TRUE(put(1, late, "00000"));
+  nodes_.on(2, [&](Node& node) {
+    TaskGroup writing(node.coordinator().scheduler());
+    writing.spawn("writer", [&] {
+      for (int number = 1;; ++number) {
+        const Bytes value = fmt::format("{:05}", number);
+        for (const Bytes& key : {early, late}) {
+          (void)node.coordinator().execute({.mutations = {{key, value}}}, soon(node));
+        }
+      }
+    });
+    for (int i = 0; i < 200; ++i) {
+      const auto page = node.coordinator().scan({.from = "\1", .to = {}, .rows_limit = 10},
+                                                soon(node));
+      EXPECT_TRUE(page.has_value());
+      if (!page) return false;
+      EXPECT_EQ(page->rows.size(), 2u);
+      EXPECT_GE(page->rows.front().value.value, page->rows.back().value.value);
+    }
+    return true;
+  });
 }
 
 TEST_F(ShardTest, ABatchMayDemandThatNothingIsInARangeOfSeveralGroups) {
