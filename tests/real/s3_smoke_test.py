@@ -6,14 +6,7 @@ import subprocess
 
 from cluster import Cluster
 from processes import RealTest, find_program, main, require_programs
-
-ACCESS_KEY = "AKIAKEELSONTEST"
-SECRET_KEY = "a secret/with+odd=characters"
-REGION = "eu-central-1"
-CREDENTIALS = f'''[[credential]]
-access_key = "{ACCESS_KEY}"
-secret_key = "{SECRET_KEY}"
-'''
+from s3_client import ACCESS_KEY, CREDENTIALS, REGION, SECRET_KEY
 
 
 class S3Smoke(RealTest):
