@@ -36,6 +36,7 @@ Result<void> run_node(Env& env, const NodeConfig& config, const RunNodeHooks& ho
 
   if (hooks.on_started) hooks.on_started(node);
   (void)env.stop_requested.wait(Deadline::never());
+  node.begin_drain();
   if (hooks.on_stopping) hooks.on_stopping();
   node.drain(Deadline::in(env.clock, config.drain_timeout));
   env.log.event("node", "stopped in good order");

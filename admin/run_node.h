@@ -12,7 +12,8 @@ namespace keelson {
 struct RunNodeHooks {
   // Called once every listener serves. The node is valid until run_node returns.
   std::function<void(Node&)> on_started = {};
-  // Called when the node was told to stop, before it drains: what uses it from outside ends here.
+  // Called when the node was told to stop and its probes are red, before it drains: what uses it
+  // from outside ends here.
   std::function<void()> on_stopping = {};
   // Outlives the node; may be null.
   raft::RaftObserver* observer = nullptr;

@@ -441,8 +441,10 @@ Address Node::address(const std::string& listener_name) const {
 
 std::size_t Node::connections() const { return listeners_ ? listeners_->connections() : 0; }
 
+void Node::begin_drain() { coordinator_->begin_drain(); }
+
 void Node::drain(Deadline deadline) {
-  coordinator_->begin_drain();
+  begin_drain();
   env_.scheduler.sleep_until(std::min(env_.clock.now() + config_.drain_grace, deadline.at));
   hand_leadership_over(deadline);
   listeners_->drain(deadline);

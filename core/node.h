@@ -121,6 +121,9 @@ class Node : private raft::TransportHandler {
   // another node), corrupt, io_error, no_space.
   Result<bool> start();
 
+  // Probes are red from now on; everything else is served as before. drain() begins with it.
+  void begin_drain();
+
   // An orderly stop, after which nothing runs: probes turn red, the lead of every group is handed
   // over, listeners take no more, requests in flight end, groups stop. Suspends at most until the
   // deadline; then what is left is cut off.

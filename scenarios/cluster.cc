@@ -87,7 +87,6 @@ void Cluster::start() {
       };
       const auto on_stopping = [&] {
         registration.clients_place = nullptr;
-        registration.place->coordinator().begin_drain();
         (void)clients.fibers.join(Deadline::never());
       };
       const auto ended = run_node(env, config, {.on_started = on_started,
