@@ -205,6 +205,12 @@ std::optional<FaultAction> draw_slot(sim::Choices& choices, std::size_t slot, co
 
 std::string_view name_of(FaultKind kind) { return kNames[static_cast<std::size_t>(kind)]; }
 
+FaultProfile whole_fault_model() {
+  FaultProfile profile;
+  profile.leader_aim_per_thousand = 700;
+  return profile;
+}
+
 FaultPlan draw_fault_plan_in_time(sim::Choices& choices, std::size_t nodes, Duration span,
                                   const FaultProfile& profile) {
   CHECK(nodes >= 1);

@@ -145,6 +145,9 @@ struct FaultProfile {
   }
 };
 
+// Every kind, aimed at the leader more often than not.
+FaultProfile whole_fault_model();
+
 // Actions begin within `span`, and end by then; they are drawn later. Reads the streams "plan/..."
 // only, which outlive the plan. REQUIRES: nodes >= 1.
 FaultPlan draw_fault_plan_in_time(sim::Choices& choices, std::size_t nodes, Duration span,

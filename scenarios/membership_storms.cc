@@ -9,12 +9,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-FaultProfile whole_fault_model() {
-  FaultProfile profile;
-  profile.leader_aim_per_thousand = 700;
-  return profile;
-}
-
 void membership_change(RunContext& context) {
   run_storm(context, {.nodes = 3,
                       .safety_span = seconds(5),

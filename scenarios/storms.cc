@@ -13,12 +13,6 @@ using std::chrono::seconds;
 
 // --- what is stressed ---
 
-FaultProfile whole_fault_model() {
-  FaultProfile profile;
-  profile.leader_aim_per_thousand = 700;
-  return profile;
-}
-
 void leader_probe(RunContext& context) {
   run_storm(context, {.profile = whole_fault_model(),
                       .operations = OperatorOptions{},
