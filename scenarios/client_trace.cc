@@ -20,4 +20,11 @@ void trace_return(sim::Machine& client, std::uint64_t call, Outcome outcome,
       [&] { return fmt::format("#{} {}: {}", call, name_of(outcome), answer); });
 }
 
+void trace_return(sim::Machine& client, std::uint64_t call, const Error* failed) {
+  if (failed == nullptr) return trace_return(client, call, Outcome::ok, "done");
+  const bool may_happen =
+      failed->code == ErrorCode::timed_out || failed->code == ErrorCode::connection_lost;
+  trace_return(client, call, may_happen ? Outcome::unknown : Outcome::fail, failed->message);
+}
+
 }  // namespace keelson::scenarios

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/check.h"
+#include "scenarios/client_trace.h"
+
 namespace keelson::scenarios {
 
 CycleWorkload::CycleWorkload(sim::World& world, Cluster& cluster, const CycleOptions& options,
@@ -13,11 +16,12 @@ CycleWorkload::CycleWorkload(sim::World& world, Cluster& cluster, const CycleOpt
       clients_(options.clients.count) {}
 
 void CycleWorkload::work(Env& env, Node& node, std::size_t client) {
-  if (chance(client).choose(4) == 3) {
-    look(env, node);
-  } else {
-    permute(env, node, client);
-  }
+  const bool looks = chance(client).choose(4) == 3;
+  sim::Machine& machine = world_.machine(to_string(node.config().node_id));
+  const std::uint64_t traced = trace_call(
+      machine, fmt::format("{}: {} the ring", client, looks ? "read" : "permute"), machine.name());
+  const Outcome outcome = looks ? look(env, node) : permute(env, node, client);
+  trace_return(machine, traced, outcome, outcome == Outcome::ok ? "done" : "");
 }
 
 void CycleWorkload::turn_has_ended(std::size_t client) {
@@ -60,7 +64,7 @@ std::optional<std::uint64_t> CycleWorkload::number_at(kv::Transaction& transacti
 }
 
 // a -> b -> c -> d becomes a -> c -> b -> d.
-void CycleWorkload::permute(Env& env, Node& node, std::size_t number) {
+Outcome CycleWorkload::permute(Env& env, Node& node, std::size_t number) {
   Client& client = clients_[number];
   const Deadline deadline = deadline_in(env);
   const std::uint64_t least = client.committed;
@@ -72,7 +76,7 @@ void CycleWorkload::permute(Env& env, Node& node, std::size_t number) {
   const auto count = d ? number_at(transaction, counter(number), deadline) : d;
   if (!count) {
     ++aborted_;
-    return;
+    return Outcome::fail;
   }
   judge_count(number, *count, least);  // A snapshot is one even if nothing comes of it.
   transaction.put(link(a), std::to_string(*c));
@@ -85,15 +89,16 @@ void CycleWorkload::permute(Env& env, Node& node, std::size_t number) {
     case kv::CommitOutcome::Kind::committed:
       ++client.committed;
       client.is_writing = false;
-      return;
+      return Outcome::ok;
     case kv::CommitOutcome::Kind::aborted:
       ++aborted_;
       client.is_writing = false;
-      return;
+      return Outcome::fail;
     case kv::CommitOutcome::Kind::unknown:
       report_.reached("cycle: a transaction of unknown outcome");
-      return;
+      return Outcome::unknown;
   }
+  check_failed("known outcome", __FILE__, __LINE__);
 }
 
 // Every link and every counter; nothing if one cannot be read.
@@ -115,12 +120,13 @@ std::optional<CycleWorkload::Reading> CycleWorkload::read_all(kv::Transaction& t
 }
 
 // A transaction that has written nothing is over when it has read.
-void CycleWorkload::look(Env& env, Node& node) {
+Outcome CycleWorkload::look(Env& env, Node& node) {
   kv::Transaction transaction(node.coordinator());
   const auto reading = read_all(transaction, deadline_in(env));
-  if (!reading) return;
+  if (!reading) return Outcome::fail;
   judge(*reading);
   ++looked_;
+  return Outcome::ok;
 }
 
 // --- the judge ---

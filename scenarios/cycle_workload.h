@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/kv/spread.h"
+#include "scenarios/history.h"
 #include "scenarios/transaction_workload.h"
 
 namespace keelson::scenarios {
@@ -44,10 +45,10 @@ class CycleWorkload : public TransactionWorkload {
   bool touch_all(Env& env, Node& node) override;
   void work(Env& env, Node& node, std::size_t client) override;
   void turn_has_ended(std::size_t client) override;
-  void permute(Env& env, Node& node, std::size_t number);
+  Outcome permute(Env& env, Node& node, std::size_t number);
   std::optional<Reading> read_all(kv::Transaction& transaction, Deadline deadline);
   void judge(const Reading& reading);
-  void look(Env& env, Node& node);
+  Outcome look(Env& env, Node& node);
   std::optional<std::uint64_t> number_at(kv::Transaction& transaction, const Bytes& key,
                                          Deadline deadline);
   void judge_ring(const std::vector<std::uint64_t>& next);

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "core/base/check.h"
+#include "scenarios/client_trace.h"
 
 namespace keelson::scenarios {
 
@@ -93,21 +94,23 @@ void Operator::transfer(Node& leader, GroupId group) {
   const auto voters = members_where(leader.raft().core(group).configuration(), true);
   const bool is_targeted = chance_.chance(500'000);
   if (is_targeted) target = pick(chance_, voters);
-  world_.trace().note(fmt::format("operator: {} hands {} to {}",
-                                  to_string(leader.config().node_id), to_string(group),
-                                  target ? to_string(*target) : "whoever is most caught up"));
-  cluster_.machine(leader.config().node_id.value)
-      .spawn("operator", [this, &leader, group, target](Env& env) {
-        const NodeId node = leader.config().node_id;
-        // Probes speak of the default group. While one transfer is under way another is refused.
-        const bool turns_probes_red =
-            group == GroupId(0) && !leader.raft().is_transferring(group);
-        if (turns_probes_red) claim_.handing_over(node, world_.now());
-        const auto done = leader.raft().transfer_leadership(group, target,
-                                                            Deadline::in(env.clock, kPatience));
-        if (turns_probes_red) claim_.handed_over(node);
-        if (done) report_.reached("operator: leadership handed over");
-      });
+  const std::string order = fmt::format("hands {} to {}", to_string(group),
+                                        target ? to_string(*target) : "whoever is most caught up");
+  sim::Machine& machine = cluster_.machine(leader.config().node_id.value);
+  world_.trace().note(fmt::format("operator: {} {}", machine.name(), order));
+  const std::uint64_t traced = trace_call(machine, "operator: " + order, machine.name());
+  machine.spawn("operator", [this, &leader, &machine, group, target, traced](Env& env) {
+    const NodeId node = leader.config().node_id;
+    // Probes speak of the default group. While one transfer is under way another is refused.
+    const bool turns_probes_red =
+        group == GroupId(0) && !leader.raft().is_transferring(group);
+    if (turns_probes_red) claim_.handing_over(node, world_.now());
+    const auto done = leader.raft().transfer_leadership(group, target,
+                                                        Deadline::in(env.clock, kPatience));
+    if (turns_probes_red) claim_.handed_over(node);
+    trace_return(machine, traced, done ? nullptr : &done.error());
+    if (done) report_.reached("operator: leadership handed over");
+  });
 }
 
 std::optional<Operator::Change> Operator::draw_change(const raft::Configuration& present) {
@@ -146,16 +149,18 @@ std::optional<Operator::Change> Operator::draw_change(const raft::Configuration&
 
 void Operator::carry_out(Node& leader, GroupId group, const Change& change) {
   const raft::LogIndex expected = leader.raft().core(group).configuration().index;
-  world_.trace().note(fmt::format("{} of {} is asked for, at {}", name_of(change),
-                                  to_string(group), to_string(leader.config().node_id)));
-  cluster_.machine(leader.config().node_id.value)
-      .spawn("operator", [this, &leader, group, change, expected](Env& env) {
-        const auto done = leader.raft().change_configuration(group, change, expected,
-                                                             Deadline::in(env.clock, kPatience));
-        if (done) return report_.reached(name_of(change));
-        world_.trace().note(fmt::format("{} of {} fails: {}", name_of(change), to_string(group),
-                                        done.error().message));
-      });
+  sim::Machine& machine = cluster_.machine(leader.config().node_id.value);
+  const std::string order = fmt::format("{} of {}", name_of(change), to_string(group));
+  world_.trace().note(fmt::format("{} is asked for, at {}", order, machine.name()));
+  const std::uint64_t traced = trace_call(machine, order, machine.name());
+  machine.spawn("operator", [this, &leader, &machine, group, change, expected, order,
+                             traced](Env& env) {
+    const auto done = leader.raft().change_configuration(group, change, expected,
+                                                         Deadline::in(env.clock, kPatience));
+    trace_return(machine, traced, done ? nullptr : &done.error());
+    if (done) return report_.reached(name_of(change));
+    world_.trace().note(fmt::format("{} fails: {}", order, done.error().message));
+  });
 }
 
 // --- after the storm ---

@@ -9,6 +9,7 @@
 #include "core/api/digest.h"
 #include "core/api/http.h"
 #include "core/api/xml.h"
+#include "scenarios/client_trace.h"
 #include "scenarios/cluster.h"
 #include "scenarios/s3_client.h"
 #include "scenarios/words.h"
@@ -44,6 +45,20 @@ std::string parts_xml(const std::vector<Bytes>& parts) {
                        etag_of(parts[i]));
   }
   return xml + "</CompleteMultipartUpload>";
+}
+
+// "PUT /bucket/a, If-None-Match: *".
+std::string say(const HttpRequest& request) {
+  std::string words = request.method + " " + request.target;
+  for (const HttpField& field : request.headers) words += ", " + field.name + ": " + field.value;
+  return words;
+}
+
+// The status, what an error is called, and the ETag: "404 NoSuchKey".
+std::string say_answer(const HttpResponse& response, const std::string& error) {
+  const std::string* const etag = response.header("ETag");
+  return fmt::format("{}{}{}", response.status, error.empty() ? "" : " " + error,
+                     etag == nullptr ? "" : ", ETag " + *etag);
 }
 
 }  // namespace
@@ -398,6 +413,8 @@ S3FullWorkload::Told S3FullWorkload::ask(Client& client, HttpRequest request,
                                               Cluster::address(client.node, kS3Port));
   }
   const bool is_write = request.method != "GET";
+  const std::uint64_t traced =
+      trace_call(client.machine, say(request), fmt::format("n{}", client.node));
   CallResult result =
       connection->call(request, Deadline::in(client.env.clock, options_.patience), manners);
   Told told{.response = std::move(result.response)};
@@ -415,6 +432,8 @@ S3FullWorkload::Told S3FullWorkload::ask(Client& client, HttpRequest request,
       if (told.status >= 300) told.error = s3_error_code(told.response.body);
       break;
   }
+  trace_return(client.machine, traced, told.outcome,
+               told.status == 0 ? result.why : say_answer(told.response, told.error));
   const bool is_bad = told.status == 0 || told.status >= 500;
   if (is_bad) client.node = 1 + client.node % options_.nodes;
   return told;

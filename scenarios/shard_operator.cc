@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/kv/spread.h"
+#include "scenarios/client_trace.h"
 
 namespace keelson::scenarios {
 
@@ -39,10 +40,14 @@ void ShardOperator::act() {
   const bool splits = chance_.chance(options_.splits_per_thousand * 1000) &&
                       known.shards().size() < options_.shards_most;
   const kv::ShardChange change = splits ? draw_split() : draw_move(known);
-  cluster_.spawn_client(number, [this, change, splits, version = known.version()](
+  cluster_.spawn_client(number, [this, number, change, splits, version = known.version()](
                                     Env& env, Node& its_node) {
+    sim::Machine& machine = cluster_.machine(number);
+    const std::uint64_t traced = trace_call(
+        machine, splits ? "operator: split a shard" : "operator: move a shard", machine.name());
     const auto done = its_node.coordinator().change_shards(change, version,
                                                            Deadline::in(env.clock, kPatience));
+    trace_return(machine, traced, done ? nullptr : &done.error());
     if (done) report_.reached(splits ? "shards: split" : "shards: began to move");
     world_.trace().note(fmt::format("shards: {} asked of {}: {}", splits ? "a split" : "a move",
                                     to_string(its_node.config().node_id),

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "scenarios/catalogue.h"
@@ -126,10 +127,60 @@ TEST(Recorder, OperationsEndWithTheirAnswers) {
       EXPECT_GE(operation.returned, operation.called);
     }
     EXPECT_TRUE(recording.machines.at(operation.node).is_node);
-    EXPECT_FALSE(recording.machines.at(operation.client).is_node);
   }
   EXPECT_THAT(outcomes, testing::IsSupersetOf({"ok", "unknown"}));
   EXPECT_THAT(answers, testing::IsSupersetOf({"200", "503"}));
+}
+
+// Of a run: what was asked by those whose words begin like this, and how it ended.
+std::map<std::string, std::set<std::string>> asked(const Recording& recording,
+                                                   std::string_view beginning) {
+  std::map<std::string, std::set<std::string>> found;
+  const std::vector<std::string>& texts = recording.texts.all();
+  for (const Operation& operation : recording.operations) {
+    if (!texts[operation.what].starts_with(beginning)) continue;
+    EXPECT_TRUE(recording.machines.at(operation.node).is_node);
+    found[texts[operation.what]].insert(texts[operation.outcome] + ": " + texts[operation.answer]);
+  }
+  return found;
+}
+
+TEST(Recorder, RequestsOfEveryS3ClientAreOperations) {
+  const Recording recording = record("s3_full", 5).recording;
+  EXPECT_THAT(asked(recording, "PUT /bucket-full")["PUT /bucket-full"],
+              testing::Contains("ok: 200"));
+  EXPECT_GT(asked(recording, "GET /bucket-full?list-type=2").size(), 1u);
+  EXPECT_GT(asked(recording, "POST /bucket-full/").size(), 1u);
+  for (const Operation& operation : recording.operations) {
+    const std::string& what = recording.texts.all()[operation.what];
+    EXPECT_TRUE(recording.machines.at(operation.node).is_node) << what;
+    const bool is_order = what.starts_with("operator: ");
+    EXPECT_EQ(recording.machines.at(operation.client).is_node, is_order) << what;
+  }
+}
+
+TEST(Recorder, TransactionsAreOperationsOfTheNodesThatTheirClientsLiveIn) {
+  const Recording recording = record("cross_group_cycle", 5).recording;
+  std::set<std::string> ends;
+  for (const auto& [what, how] : asked(recording, "")) {
+    if (what.ends_with(" the ring")) ends.insert(how.begin(), how.end());
+  }
+  EXPECT_THAT(ends, testing::IsSupersetOf({"ok: done", "fail: "}));
+  for (const Operation& operation : recording.operations) {
+    const bool is_transaction = recording.texts.all()[operation.what].ends_with(" the ring");
+    EXPECT_TRUE(!is_transaction || operation.client == operation.node);
+  }
+}
+
+TEST(Recorder, WhatOperatorsAskForAreOperations) {
+  std::set<std::string> ends;
+  for (const auto& [what, how] : asked(record("transfer", 5).recording, "operator: hands g")) {
+    ends.insert(how.begin(), how.end());
+  }
+  EXPECT_THAT(ends, testing::IsSupersetOf({"ok: done", "unknown: its process ended"}));
+  const auto changed = asked(record("membership_change", 5).recording, "operator: learner added");
+  EXPECT_FALSE(changed.empty());
+  EXPECT_FALSE(asked(record("split_under_load", 5).recording, "operator: split a shard").empty());
 }
 
 TEST(Recorder, CutsBeginAndEndAndNothingIsReceivedMeanwhile) {

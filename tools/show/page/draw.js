@@ -749,8 +749,7 @@ class Diagram {
       c.font = lane.isNode ? "600 14px system-ui, sans-serif" : FONT;
       const isNamed = this.model.violation?.message.match(new RegExp(`\\b${lane.machine.name}\\b`));
       c.fillStyle = lane.isNode ? (isNamed ? this.colour.bad : this.colour.ink) : this.colour.faint;
-      const isInNode = !lane.isNode && lane.machine.isNode;
-      c.fillText(isInNode ? `clients in ${lane.machine.name}` : lane.machine.name, right, lane.y + lane.height / 2 - 1);
+      c.fillText(lane.isNode ? lane.machine.name : this.model.nameOfClients(lane.machine), right, lane.y + lane.height / 2 - 1);
     }
     c.font = SMALL;
     c.fillStyle = this.colour.faint;

@@ -115,6 +115,13 @@ class Model {
     return this.machines[machine].name;
   }
 
+  // Of a lane of operations: clients may live in nodes, and operators ask where they find a node.
+  nameOfClients(machine) {
+    if (!machine.isNode) return machine.name;
+    const isOrder = (operation) => operation.what.startsWith("operator: ");
+    return `${this.operationIndexes.get(machine.index).items.every(isOrder) ? "operator" : "clients"} in ${machine.name}`;
+  }
+
   // What a node was in a group at that time; undefined before it was anything.
   stateAt(machine, group, time) {
     const states = this.states.get(machine)?.[group] ?? [];
