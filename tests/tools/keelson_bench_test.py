@@ -47,10 +47,12 @@ class Server:
 
 
 class CannedServer:
-    """Answers whatever arrives on a connection with the same octets; None closes it."""
+    """Answers whatever arrives on a connection with the same octets; None closes it. Puts of keys may
+    get others, and a hang-up."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, to_keys=None):
         self.answer = answer
+        self.to_keys = to_keys
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -65,7 +67,10 @@ class CannedServer:
 
     def serve(self, connection):
         with connection:
-            while connection.recv(65536):
+            while request := connection.recv(65536):
+                if self.to_keys is not None and request.startswith(b"PUT /bench/"):
+                    connection.sendall(self.to_keys)
+                    return
                 if self.answer is None:
                     return
                 connection.sendall(self.answer)
@@ -103,6 +108,19 @@ class AgainstACluster(unittest.TestCase):
         self.assertIn("get_latency_us", figures)
         self.assertIn("put_latency_us", figures)
         self.assertEqual(list(figures["statuses"]), ["200"])
+
+    def test_large_values_are_streamed_and_compared(self):
+        command = [BENCH, "--endpoints", self.s3, "--target", "all", "--value-bytes", "48MiB", "--clients", "3",
+                   "--reads", "50", "--keys", "2", "--seconds", "1", "--warm-up", "0", "--timeout", "60", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            figures = json.loads(process.stdout.read())
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0, figures)
+        self.assertEqual(figures["value_bytes"], 48 << 20)
+        self.assertEqual(figures["mib_per_second"], 48 * figures["operations_per_second"])
+        # The load generator holds not even one of the values.
+        self.assertLess(usage.ru_maxrss, 40 << 10)
 
     def test_an_open_loop_keeps_its_rate(self):
         figures = bench_json("--endpoints", self.s3, "--rate", "100", "--seconds", "1")
@@ -169,8 +187,8 @@ class AgainstTheFloor(unittest.TestCase):
 
 
 class AgainstServersThatMisbehave(unittest.TestCase):
-    def serve(self, answer):
-        server = CannedServer(answer)
+    def serve(self, answer, **options):
+        server = CannedServer(answer, **options)
         self.addCleanup(server.stop)
         return server.address
 
@@ -186,6 +204,18 @@ class AgainstServersThatMisbehave(unittest.TestCase):
         figures = bench_json("--endpoints", address, "--target", "all", "--reads", "100", "--keys", "5",
                              expect=1)
         self.assertEqual(list(figures["statuses"]), ["wrong answer"])
+
+    def test_a_body_of_the_right_size_that_nobody_put_is_a_wrong_answer(self):
+        address = self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + 100 * b"x")
+        figures = bench_json("--endpoints", address, "--target", "all", "--reads", "100", "--keys", "5",
+                             expect=1)
+        self.assertEqual(list(figures["statuses"]), ["wrong answer"])
+
+    def test_a_refusal_before_the_value_was_taken_is_heard(self):
+        address = self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+                             to_keys=b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno")
+        figures = bench_json("--endpoints", address, "--target", "all", "--value-bytes", "32MiB", expect=1)
+        self.assertEqual(list(figures["statuses"]), ["503"])
 
     def test_a_server_that_hangs_up_costs_connections(self):
         figures = bench_json("--endpoints", self.serve(None), "--probes", "--target", "all", expect=1)
@@ -216,6 +246,8 @@ class Usage(unittest.TestCase):
         for arguments in ([], ["--endpoints", "nowhere"], ["--endpoints", "127.0.0.1:1", "--reads", "101"],
                           ["--endpoints", "127.0.0.1:1", "--access-key", "a"],
                           ["--endpoints", "127.0.0.1:1", "--conns", "2"],
+                          ["--endpoints", "127.0.0.1:1", "--value-bytes", "6GiB"],
+                          ["--endpoints", "127.0.0.1:1", "--value-bytes", "2MiB", "--protocol", "etcd"],
                           ["--endpoints", "127.0.0.1:1", "--protocol", "floor", "--probes"]):
             self.assertTrue(bench(*arguments, expect=2).stderr, arguments)
 

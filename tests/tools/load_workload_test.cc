@@ -14,7 +14,7 @@ TEST(WorkloadTest, NoValueComesTwice) {
     const Operation operation = workload.next();
     ASSERT_EQ(operation.act, Act::put);
     ASSERT_EQ(operation.value.size(), 100u);
-    ASSERT_TRUE(values.emplace(operation.value).second);
+    ASSERT_TRUE(values.emplace(operation.value.whole()).second);
   }
 }
 
@@ -24,8 +24,8 @@ TEST(WorkloadTest, EvenTheShortestValueIsNotTheOneBefore) {
   for (int i = 0; i < 1000; ++i) {
     const Operation operation = workload.next();
     ASSERT_EQ(operation.value.size(), 1u);
-    EXPECT_NE(operation.value, before);
-    before = operation.value;
+    EXPECT_NE(operation.value.whole(), before);
+    before = operation.value.whole();
   }
 }
 

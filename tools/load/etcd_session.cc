@@ -26,9 +26,9 @@ nghttp2_nv field(std::string_view name, std::string_view value) {
 
 class EtcdSession final : public Session {
  public:
-  EtcdSession(const SessionKind& kind, EventLoop& loop, SessionOwner& owner, std::size_t number,
+  EtcdSession(EventLoop& loop, SessionOwner& owner, std::size_t number,
               const std::string& address)
-      : Session(loop, owner, number, address), value_bytes_(kind.value_bytes) {}
+      : Session(loop, owner, number, address) {}
   ~EtcdSession() override { nghttp2_session_del(http2_); }
 
   void begin(std::size_t client, const Operation& operation) override;
@@ -38,6 +38,7 @@ class EtcdSession final : public Session {
   struct Call {
     std::size_t client;
     Act act;
+    Expected expected;  // Of a get.
     Bytes request;  // Framed; octets before `sent` are gone.
     std::size_t sent = 0;
     Bytes reply;
@@ -60,7 +61,6 @@ class EtcdSession final : public Session {
                               std::size_t room, std::uint32_t* flags, nghttp2_data_source*,
                               void* user);
 
-  const std::size_t value_bytes_;
   nghttp2_session* http2_ = nullptr;
   std::map<std::int32_t, Call> calls_;  // By stream.
 };
@@ -120,7 +120,7 @@ void EtcdSession::begin(std::size_t client, const Operation& operation) {
   if (operation.act == Act::put) {
     wire::PutRequest put;
     put.set_key(std::string(operation.key));
-    put.set_value(std::string(operation.value));
+    put.set_value(operation.value.whole());
     message = put.SerializeAsString();
     path = "/etcdserverpb.KV/Put";
   } else if (operation.act == Act::get) {
@@ -150,7 +150,8 @@ void EtcdSession::begin(std::size_t client, const Operation& operation) {
       nghttp2_submit_request(http2_, nullptr, fields, std::size(fields), &body, nullptr);
   CHECK(stream > 0);  // A connection has 2^30 of them.
   calls_.emplace(stream, Call{.client = client, .act = operation.act,
-                              .request = std::move(request), .reply = {}});
+                              .expected = operation.expected, .request = std::move(request),
+                              .reply = {}});
 }
 
 void EtcdSession::gather() {
@@ -189,7 +190,9 @@ int EtcdSession::status_of(const Call& call) const {
   if (call.act == Act::get) {
     wire::RangeResponse range;
     if (!range.ParseFromString(message) || range.kvs_size() != 1) return kWrongAnswer;
-    return range.kvs(0).value().size() == value_bytes_ ? 200 : kWrongAnswer;
+    BodyCheck body(call.expected);
+    body.take(range.kvs(0).value());
+    return body.is_good() ? 200 : kWrongAnswer;
   }
   if (call.act == Act::probe) {
     wire::StatusResponse told;
@@ -207,10 +210,9 @@ void EtcdSession::give_up() {
 
 }  // namespace
 
-std::unique_ptr<Session> make_etcd_session(const SessionKind& kind, EventLoop& loop,
-                                           SessionOwner& owner, std::size_t number,
-                                           const std::string& address) {
-  return std::make_unique<EtcdSession>(kind, loop, owner, number, address);
+std::unique_ptr<Session> make_etcd_session(EventLoop& loop, SessionOwner& owner,
+                                           std::size_t number, const std::string& address) {
+  return std::make_unique<EtcdSession>(loop, owner, number, address);
 }
 
 }  // namespace keelson::load

@@ -18,7 +18,7 @@ class FloorSession final : public Session {
   void begin(std::size_t client, const Operation& operation) override {
     CHECK(operation.act == Act::put);
     append_u32(out(), static_cast<std::uint32_t>(operation.value.size()));
-    out().append(operation.value);
+    operation.value.append_to(out(), 0, operation.value.size());
     clients_.push_back(client);
   }
 

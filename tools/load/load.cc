@@ -69,7 +69,7 @@ Result<std::string> Load::find_leader() {
   while (now_ns() < give_up_at) {
     for (std::size_t i = 0; i < seats_.size(); ++i) {
       if (!seats_[i].session->is_connected()) continue;
-      begin(i, {.act = Act::probe, .key = {}, .value = {}}, now_ns());
+      begin(i, {.act = Act::probe}, now_ns());
       seats_[i].session->flush();
       if (turn_until([this] { return busy_ == 0; }) && last_status_ == 200) {
         return seats_[i].session->address();
@@ -90,7 +90,7 @@ Result<void> Load::prepare() {
       if (busy_ > 0) return false;
       if (last_status_ == 200 || last_status_ == 409) return true;
       if (!seats_[0].session->is_connected()) return false;
-      begin(0, {.act = Act::prepare, .key = {}, .value = {}}, now_ns());
+      begin(0, {.act = Act::prepare}, now_ns());
       seats_[0].session->flush();
       return false;
     });
@@ -278,6 +278,7 @@ void Load::count(const Client& client, int status, std::int64_t now) {
   const std::int64_t when = plan_.rate > 0 ? client.began : now;
   if (answered && (!expected || when < measure_from_ || when >= measure_to_)) return;
   if (expected) ++figures_.expected;
+  if (expected && client.act != Act::probe) figures_.bytes += plan_.mix.value_bytes;
   figures_.latency.record(now - client.began);
   if (client.act == Act::put) figures_.put_latency.record(now - client.began);
   if (client.act == Act::get) figures_.get_latency.record(now - client.began);

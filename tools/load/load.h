@@ -34,6 +34,7 @@ struct Figures {
   std::vector<std::string> endpoints;  // Those that were driven.
   std::int64_t span_ns = 0;
   std::uint64_t expected = 0;    // Answers within the span that were as they should be.
+  std::uint64_t bytes = 0;       // Of the values that these brought or took.
   std::uint64_t unexpected = 0;  // Of the whole run, warm-up and preparation included.
   Histogram latency;             // Of everything that was expected.
   Histogram put_latency;

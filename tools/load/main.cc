@@ -16,6 +16,8 @@ namespace {
 
 constexpr int kUnexpected = 1;
 constexpr int kBadUsage = 2;
+constexpr std::uint64_t kObjectBytesMax = std::uint64_t{5} << 30;  // S3's, of one PUT.
+constexpr std::uint64_t kHeldBytesMax = 1 << 20;  // Other protocols have whole values in memory.
 
 struct Flags {
   std::string endpoints;
@@ -66,8 +68,10 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_option("--timeout", flags.timeout, "Seconds to wait for servers and for last answers")
       ->check(CLI::Range(0.1, 3'600.0))
       ->capture_default_str();
-  app.add_option("--value-bytes", flags.mix.value_bytes)
-      ->check(CLI::Range(1, 1 << 20))
+  app.add_option("--value-bytes", flags.mix.value_bytes,
+                 "Octets of a value: 4096, 64MiB, 1GiB; at most 5GiB (1MiB if not s3)")
+      ->transform(CLI::AsSizeValue(true))
+      ->check(CLI::Range(std::uint64_t{1}, kObjectBytesMax))
       ->capture_default_str();
   app.add_option("--keys", flags.mix.keys, "How many different keys")
       ->check(CLI::Range(1, 100'000'000))
@@ -98,6 +102,9 @@ Result<Plan> plan_of(const Flags& flags) {
   if (is_s3 && flags.connections != 0 && flags.connections != flags.clients) {
     return wrong("--conns: HTTP/1.1 carries one request at a time; each client has a connection");
   }
+  if (!is_s3 && flags.mix.value_bytes > kHeldBytesMax) {
+    return wrong("--value-bytes: more than 1MiB only for --protocol s3");
+  }
   if (flags.connections > flags.clients) return wrong("--conns: more than --clients");
   if (flags.access_key.empty() != flags.secret_key.empty()) {
     return wrong("--access-key and --secret-key belong together");
@@ -110,7 +117,6 @@ Result<Plan> plan_of(const Flags& flags) {
   }
   if (plan.endpoints.empty()) return wrong("--endpoints: names none");
   plan.kind.bucket = flags.bucket;
-  plan.kind.value_bytes = flags.mix.value_bytes;
   if (!flags.access_key.empty()) {
     plan.kind.signing = Signing{flags.access_key, flags.secret_key, flags.region};
   }

@@ -10,8 +10,15 @@ namespace keelson::load {
 
 namespace {
 
+constexpr std::size_t kLargeBytes = 4096;  // From here on octets a second say more.
+
 double per_second(const Figures& figures) {
   return static_cast<double>(figures.expected) * 1e9 / static_cast<double>(figures.span_ns);
+}
+
+double mib_per_second(const Figures& figures) {
+  return static_cast<double>(figures.bytes) / (1 << 20) * 1e9 /
+         static_cast<double>(figures.span_ns);
 }
 
 double microseconds(std::int64_t nanoseconds) {
@@ -50,6 +57,9 @@ std::string text_of(const Plan& plan, const Figures& figures) {
                                : std::string("each asks again when answered"));
   fmt::format_to(out, "  {:.0f} answers/s as expected ({} in {:.1f} s)\n", per_second(figures),
                  figures.expected, static_cast<double>(figures.span_ns) / 1e9);
+  if (plan.mix.value_bytes >= kLargeBytes && figures.bytes > 0) {
+    fmt::format_to(out, "  {:.1f} MiB/s\n", mib_per_second(figures));
+  }
   const auto line = [&](const char* what, const Histogram& latency) {
     if (latency.count() == 0) return;
     fmt::format_to(out, "  {:<9} p50 {}  p90 {}  p99 {}  p99.9 {}  max {} ms\n", what,
@@ -87,6 +97,7 @@ std::string json_of(const Plan& plan, const Figures& figures) {
       {"seconds", static_cast<double>(figures.span_ns) / 1e9},
       {"operations", figures.expected},
       {"operations_per_second", per_second(figures)},
+      {"mib_per_second", mib_per_second(figures)},
       {"latency_us", percentiles(figures.latency)},
       {"statuses", std::move(statuses)},
       {"unexpected", figures.unexpected},

@@ -32,7 +32,7 @@ std::unique_ptr<Session> make_session(const SessionKind& kind, EventLoop& loop,
                                       const std::string& address) {
   switch (kind.protocol) {
     case SessionKind::Protocol::s3: return make_s3_session(kind, loop, owner, number, address);
-    case SessionKind::Protocol::etcd: return make_etcd_session(kind, loop, owner, number, address);
+    case SessionKind::Protocol::etcd: return make_etcd_session(loop, owner, number, address);
     case SessionKind::Protocol::floor: return make_floor_session(loop, owner, number, address);
   }
   CHECK(false);
@@ -98,21 +98,29 @@ void Session::receive() {
 
 void Session::flush() {
   if (!is_connected_) return;
-  gather();
-  send();
+  do {
+    gather();
+  } while (!out_.empty() && send());
 }
 
-void Session::send() {
+bool Session::send() {
   while (sent_ < out_.size()) {
     const ssize_t put =
         ::send(descriptor_, out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0 && errno == EAGAIN) return;
-    if (put < 0) return lose(std::strerror(errno));
+    if (put < 0 && errno == EAGAIN) return false;
+    if (put < 0) {
+      // It may have answered before it hung up.
+      const std::string why = std::strerror(errno);
+      receive();
+      if (descriptor_ >= 0) lose(why);
+      return false;
+    }
     sent_ += static_cast<std::size_t>(put);
   }
   out_.clear();
   sent_ = 0;
+  return true;
 }
 
 void Session::lose(const std::string& why) {

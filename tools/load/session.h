@@ -8,6 +8,7 @@
 #include "core/base/bytes.h"
 #include "core/base/result.h"
 #include "tools/load/event_loop.h"
+#include "tools/load/value.h"
 
 namespace keelson::load {
 
@@ -20,8 +21,9 @@ enum class Act {
 
 struct Operation {
   Act act;
-  std::string_view key;
-  BytesView value;  // Of a put.
+  std::string_view key = {};
+  Value value = {};        // Of a put.
+  Expected expected = {};  // Of a get.
 };
 
 // What came back: a status of HTTP, or one of these. Other protocols are told in HTTP's words (200,
@@ -68,7 +70,8 @@ class Session : private EventLoop::Watcher {
   virtual std::optional<std::size_t> take(BytesView bytes) = 0;
   // Answers everything under way with kConnectionLost.
   virtual void give_up() = 0;
-  // Adds to out() what the protocol itself wants to say.
+  // Adds to out() what is to be said by now; called again whenever all of it has been sent, until
+  // it adds nothing.
   virtual void gather() {}
 
   std::string& out() { return out_; }
@@ -77,7 +80,8 @@ class Session : private EventLoop::Watcher {
  private:
   void on_events(std::uint32_t events) override;
   void receive();
-  void send();
+  // Whether all of out() is sent.
+  bool send();
   void lose(const std::string& why);
 
   EventLoop& loop_;
@@ -101,7 +105,6 @@ struct SessionKind {
   enum class Protocol { s3, etcd, floor } protocol = Protocol::s3;
   std::string bucket = "bench";
   std::optional<Signing> signing;
-  std::size_t value_bytes = 0;  // What a get must bring.
 };
 
 std::unique_ptr<Session> make_session(const SessionKind& kind, EventLoop& loop,
@@ -112,9 +115,8 @@ std::unique_ptr<Session> make_session(const SessionKind& kind, EventLoop& loop,
 std::unique_ptr<Session> make_s3_session(const SessionKind& kind, EventLoop& loop,
                                          SessionOwner& owner, std::size_t number,
                                          const std::string& address);
-std::unique_ptr<Session> make_etcd_session(const SessionKind& kind, EventLoop& loop,
-                                           SessionOwner& owner, std::size_t number,
-                                           const std::string& address);
+std::unique_ptr<Session> make_etcd_session(EventLoop& loop, SessionOwner& owner,
+                                           std::size_t number, const std::string& address);
 std::unique_ptr<Session> make_floor_session(EventLoop& loop, SessionOwner& owner,
                                             std::size_t number, const std::string& address);
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tools/load/session.h"
+#include "tools/load/value.h"
 
 namespace keelson::load {
 
@@ -19,7 +20,7 @@ class Workload {
  public:
   explicit Workload(const Mix& mix);
 
-  // The next operation; its key and value are good until the next call.
+  // The next operation; its key is good until the next call, its value as long as this object.
   Operation next();
   // The put that makes key number `key` exist.
   Operation put(std::uint64_t key);
@@ -30,9 +31,8 @@ class Workload {
   const Mix mix_;
   std::uint64_t random_;
   std::uint64_t puts_ = 0;
-  std::string source_;  // Random text that values are cut from.
+  const ValueText text_;
   std::string key_;
-  std::string value_;
 };
 
 }  // namespace keelson::load
