@@ -110,17 +110,18 @@ class AgainstACluster(unittest.TestCase):
         self.assertEqual(list(figures["statuses"]), ["200"])
 
     def test_large_values_are_streamed_and_compared(self):
-        command = [BENCH, "--endpoints", self.s3, "--target", "all", "--value-bytes", "48MiB", "--clients", "3",
+        command = [BENCH, "--endpoints", self.s3, "--target", "all", "--value-bytes", "32MiB", "--clients", "2",
                    "--reads", "50", "--keys", "2", "--seconds", "1", "--warm-up", "0", "--timeout", "60", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             figures = json.loads(process.stdout.read())
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
-        self.assertEqual(process.returncode, 0, figures)
-        self.assertEqual(figures["value_bytes"], 48 << 20)
-        self.assertEqual(figures["mib_per_second"], 48 * figures["operations_per_second"])
+        # A slow machine may answer none within the second, but all are awaited.
+        self.assertEqual(list(figures["statuses"]), ["200"])
+        self.assertEqual(figures["value_bytes"], 32 << 20)
+        self.assertEqual(figures["mib_per_second"], 32 * figures["operations_per_second"])
         # The load generator holds not even one of the values.
-        self.assertLess(usage.ru_maxrss, 40 << 10)
+        self.assertLess(usage.ru_maxrss, 30 << 10)
 
     def test_an_open_loop_keeps_its_rate(self):
         figures = bench_json("--endpoints", self.s3, "--rate", "100", "--seconds", "1")
