@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace keelson::load {
 namespace {
@@ -49,7 +50,7 @@ TEST_F(LoadValueTest, ValuesOfOtherKeysSizesAndSeedsAreNot) {
 }
 
 TEST_F(LoadValueTest, NorAreOneWrongOctetAndPiecesInTheWrongPlace) {
-  for (const std::size_t at : {std::size_t{0}, std::size_t{16}, std::size_t{40}, body_.size() - 1}) {
+  for (const std::size_t at : std::vector<std::size_t>{0, 16, 40, body_.size() - 1}) {
     std::string body = body_;
     body[at] ^= 1;
     EXPECT_FALSE(accepts(expected_, body)) << at;

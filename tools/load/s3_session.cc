@@ -1,5 +1,5 @@
-// S3 and the probes over HTTP/1.1 with keep-alive: one request at a time. Values are made as they are
-// sent and compared as they come.
+// S3 and the probes over HTTP/1.1 with keep-alive: one request at a time. Values are made as they
+// are sent and compared as they come.
 //
 // Reads no more of an answer than a benchmark needs; what judges Keelson's HTTP strictly is
 // scenarios/http_response.h.

@@ -3,10 +3,10 @@
 //
 //   value = number:16 hex  key:16 hex  text
 //
-// The number is of this value alone, as an engine may skip a write that changes nothing. The text is
-// cut from one that repeats itself after a prime number of octets, beginning where the number says:
-// a piece that is missing, comes twice or stands elsewhere does not fit. What has no room for all
-// 32 digits has so many last digits of its number instead, and only its length is compared.
+// The number is of this value alone, as an engine may skip a write that changes nothing. The text
+// is cut from one that repeats itself after a prime number of octets, beginning where the number
+// says: a piece that is missing, comes twice or stands elsewhere does not fit. What has no room for
+// all 32 digits has so many last digits of its number instead, and only its length is compared.
 #pragma once
 
 #include <cstdint>
