@@ -25,6 +25,16 @@ Manners draw_manners(sim::ChoiceStream& chance, std::uint32_t bad_per_thousand) 
   return manners;
 }
 
+// Some clients say that there is a body, and send none.
+HttpRequest draw_request(sim::ChoiceStream& chance, const ProbeCall& call) {
+  HttpRequest request{.method = call.method, .target = call.target.target};
+  if (chance.chance(50'000)) {
+    request.headers.push_back({"Transfer-Encoding", "chunked"});
+    request.body = "0\r\n\r\n";
+  }
+  return request;
+}
+
 // Whether the status was received is what counts; a client may have left after it.
 Outcome outcome_of(const ProbeObservation& seen, const CallResult& result) {
   if (seen.status != 0) return Outcome::ok;
@@ -122,12 +132,12 @@ void ProbeWorkload::probe_once(Env& env, ProbeCaller& caller) {
   sim::Machine& machine = *machines_[caller.node - 1];
   const std::uint64_t traced = trace_call(
       machine, fmt::format("{} {} {}", call.method, call.target.target, call.listener), call.node);
-  const CallResult result = caller.client.call(
-      {.method = call.method, .target = call.target.target, .headers = {}, .body = {}},
-      Deadline::in(env.clock, kPatience), manners, [&](int status) {
-        seen.status = status;
-        seen.end = world_.now();
-      });
+  const CallResult result =
+      caller.client.call(draw_request(caller.chance, call), Deadline::in(env.clock, kPatience),
+                         manners, [&](int status) {
+                           seen.status = status;
+                           seen.end = world_.now();
+                         });
   if (seen.status == 0) seen.end = world_.now();
   const std::string client = fmt::format("p{}", caller.node);
   trace_return(machine, traced, outcome_of(seen, result),

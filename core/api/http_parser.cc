@@ -23,6 +23,21 @@ std::string_view view(beast::string_view text) {
 }
 
 constexpr std::size_t kMostUnparsedChunkHeadBytes = 4096;
+// "0\r\n\r\n", without which no chunked body ends.
+constexpr std::size_t kLastChunkBytes = 5;
+
+// Beast aborts the process (1.81, parse_chunk_header) if it is shown the last chunk of an empty body
+// once without its end, and then again by one octet more. So it sees no first chunk that is shorter
+// than such a body.
+template <typename Grammar>
+std::size_t put_piece(Grammar& grammar, BytesView input, beast::error_code& code) {
+  if (grammar.is_header_done() && grammar.chunked() && !grammar.has_chunk() &&
+      input.size() < kLastChunkBytes) {
+    code = http::error::need_more;
+    return 0;
+  }
+  return grammar.put({input.data(), input.size()}, code);
+}
 
 }  // namespace
 
@@ -34,6 +49,9 @@ class HttpRequestParser::Grammar : public http::basic_parser<true> {
     header_limit(static_cast<std::uint32_t>(owner.limits_.head_bytes));
     body_limit(boost::none);
   }
+
+  // The head of one was read.
+  bool has_chunk() const { return has_chunk_; }
 
  private:
   using error_code = beast::error_code;
@@ -64,6 +82,7 @@ class HttpRequestParser::Grammar : public http::basic_parser<true> {
   }
   std::size_t on_body_impl(beast::string_view piece, error_code&) override { return add(piece); }
   void on_chunk_header_impl(std::uint64_t size, beast::string_view, error_code&) override {
+    has_chunk_ = true;
     if (size > owner_.body_limit_ - owner_.body_bytes_) {
       owner_.fail(413, "the body is too large");
     }
@@ -82,6 +101,7 @@ class HttpRequestParser::Grammar : public http::basic_parser<true> {
   }
 
   HttpRequestParser& owner_;
+  bool has_chunk_ = false;
 };
 
 HttpRequestParser::HttpRequestParser(const Limits& limits)
@@ -123,7 +143,7 @@ std::size_t HttpRequestParser::put(BytesView input) {
   const bool had_head = grammar_->is_header_done();
   while (!error_ && !grammar_->is_done() && grammar_->is_header_done() == had_head) {
     beast::error_code code;
-    const std::size_t taken = grammar_->put({input.data() + used, input.size() - used}, code);
+    const std::size_t taken = put_piece(*grammar_, input.substr(used), code);
     used += taken;
     if (!had_head) head_bytes_ += taken;
     if (error_) break;
@@ -215,9 +235,10 @@ class HttpResponseParser::Grammar : public http::basic_parser<false> {
   Grammar(HttpResponse& response, bool to_head_request) : response_(response) {
     header_limit(64 * 1024);
     body_limit(boost::none);
-    eager(true);
     skip(to_head_request);
   }
+
+  bool has_chunk() const { return has_chunk_; }
 
  private:
   using error_code = beast::error_code;
@@ -239,7 +260,9 @@ class HttpResponseParser::Grammar : public http::basic_parser<false> {
     response_.body.append(piece.data(), piece.size());
     return piece.size();
   }
-  void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {
+    has_chunk_ = true;
+  }
   std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view piece, error_code&) override {
     response_.body.append(piece.data(), piece.size());
     return piece.size();
@@ -247,6 +270,7 @@ class HttpResponseParser::Grammar : public http::basic_parser<false> {
   void on_finish_impl(error_code&) override {}
 
   HttpResponse& response_;
+  bool has_chunk_ = false;
 };
 
 HttpResponseParser::HttpResponseParser() {
@@ -262,8 +286,13 @@ void HttpResponseParser::reset(bool to_head_request) {
 
 std::size_t HttpResponseParser::put(BytesView input) {
   CHECK(!done() && !error_);
+  std::size_t used = 0;
   beast::error_code code;
-  const std::size_t used = grammar_->put({input.data(), input.size()}, code);
+  while (!done() && !code) {
+    const std::size_t taken = put_piece(*grammar_, input.substr(used), code);
+    used += taken;
+    if (taken == 0) break;
+  }
   if (code && code != http::error::need_more) error_ = {400, "malformed HTTP: " + code.message()};
   return used;
 }

@@ -67,6 +67,14 @@ TEST_P(PieceTest, AChunkedBodyIsJoinedAndItsTrailersAreNoHeaders) {
   EXPECT_EQ(rest, "GET");
 }
 
+TEST_P(PieceTest, AChunkedBodyMayBeEmpty) {
+  const std::string rest = feed_all(
+      "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET");
+  ASSERT_TRUE(parser_.done()) << (parser_.error() ? parser_.error()->message : "unfinished");
+  EXPECT_EQ(parser_.request().body, "");
+  EXPECT_EQ(rest, "GET");
+}
+
 TEST_P(PieceTest, PersistenceFollowsTheVersionAndConnection) {
   const auto keep_alive = [&](const std::string& wire) {
     parser_.reset();
@@ -116,7 +124,7 @@ TEST_P(PieceTest, LimitsHoldHoweverSlowlyTheyAreReached) {
   EXPECT_EQ(status_of(small + "\r\n"), 431) << "nine fields";
   EXPECT_EQ(status_of(get + "Content-Length: 101\r\n\r\n"), 413);
   EXPECT_EQ(status_of(get + "Content-Length: 99999999999999999999999\r\n\r\n"), 400);
-  EXPECT_EQ(status_of(get + "Transfer-Encoding: chunked\r\n\r\n65\r\n"), 413);
+  EXPECT_EQ(status_of(get + "Transfer-Encoding: chunked\r\n\r\n65\r\nx"), 413);
   EXPECT_EQ(status_of(get + "Transfer-Encoding: chunked\r\n\r\n64\r\n" + std::string(100, 'x') +
                       "\r\n1\r\n"),
             413);
@@ -163,6 +171,21 @@ TEST(HttpResponseParser, ReadsWhatWasSerialized) {
   EXPECT_EQ(parser.response().body, "body");
   EXPECT_EQ(parser.response().headers.get("a"), "b");
   EXPECT_TRUE(parser.keep_alive());
+}
+
+TEST(HttpResponseParser, ReadsChunksInWhateverPiecesTheyCome) {
+  for (const std::string chunks : {"0\r\n\r\n", "1\r\na\r\n0\r\n\r\n"}) {
+    const std::string wire = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks;
+    HttpResponseParser parser;
+    std::string unread;
+    for (const char octet : wire) {
+      unread += octet;
+      unread.erase(0, parser.put(unread));
+      ASSERT_FALSE(parser.error()) << parser.error()->message;
+    }
+    ASSERT_TRUE(parser.done());
+    EXPECT_EQ(parser.response().body, chunks.size() > 5 ? "a" : "");
+  }
 }
 
 TEST(HttpResponseParser, KnowsTheEndOfAnAnswerToHeadAndOfOneWithoutLength) {
