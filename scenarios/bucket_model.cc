@@ -162,8 +162,10 @@ std::vector<bool> unnoticed(const std::vector<BucketOperation>& operations) {
   std::vector<bool> result;
   for (const auto& [call, answer, outcome, who] : operations) {
     const bool may_be = outcome != Outcome::ok && is_put(call.kind) && !shown.contains(call.etag);
+    // Clang 14 captures no structured binding.
+    const std::vector<std::string>& keys = call.keys;
     result.push_back(may_be && std::none_of(sensed.begin(), sensed.end(), [&](const auto& where) {
-      return call.keys[0].starts_with(where.first) && call.keys[0] > where.second;
+      return keys[0].starts_with(where.first) && keys[0] > where.second;
     }));
   }
   return result;
