@@ -149,6 +149,20 @@ S3Result<void> S3Body::take_algorithm(const HttpHeaders& head) const {
   return {};
 }
 
+S3Result<void> S3Body::expect_checksum(const ChecksumChoice& choice) {
+  CHECK(read_bytes_ == 0 && !has_ended_);
+  const auto given = checksum_ ? std::optional(checksum_->kind) : announced_;
+  if (given == choice.kind) return {};
+  if (!given && choice.type == ChecksumType::full_object) {
+    computed_ = choice.kind;
+    digests_.add(choice.kind);
+    return {};
+  }
+  return invalid_request("Checksum Type mismatch occurred, expected checksum Type: " +
+                         to_lower(checksum_algorithm(choice.kind)) + ", actual checksum Type: " +
+                         (given ? to_lower(checksum_algorithm(*given)) : "null"));
+}
+
 S3Result<Bytes> S3Body::next(Deadline) {
   if (refusal_) return *refusal_;
   if (has_ended_) return Bytes();
@@ -213,10 +227,11 @@ S3Result<void> S3Body::compare() {
     return S3Refusal{s3_error::content_sha256_mismatch};
   }
   if (content_md5_ && *content_md5_ != md5_) return bad_digest("Content-MD5");
-  if (!checksum_) return {};
-  const DigestKind kind = checksum_->kind;
-  const Bytes actual = kind == DigestKind::sha256 ? sha256 : digests_.take(kind);
-  if (checksum_->value != actual) return bad_digest(checksum_header(kind));
+  const auto kind = checksum_ ? std::optional(checksum_->kind) : computed_;
+  if (!kind) return {};
+  const Bytes actual = *kind == DigestKind::sha256 ? sha256 : digests_.take(*kind);
+  if (computed_) checksum_ = S3Checksum{*kind, actual};
+  if (checksum_->value != actual) return bad_digest(checksum_header(*kind));
   return {};
 }
 

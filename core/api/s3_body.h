@@ -39,8 +39,10 @@ class S3Body : public S3BodySource {
   // MalformedTrailerError, XAmzContentSHA256Mismatch, BadDigest, RequestTimeout, InvalidRequest.
   S3Result<Bytes> next(Deadline deadline) override;
 
+  // Of a checksum of the full object the parts' are nobody's claim, and computed if need be.
+  S3Result<void> expect_checksum(const ChecksumChoice& choice) override;
+
   Bytes md5() const override;
-  // The one that the client gave, if it gave one.
   Fields checksums() const override;
 
  private:
@@ -67,6 +69,7 @@ class S3Body : public S3BodySource {
   std::optional<Bytes> content_md5_;
   std::optional<DigestKind> announced_;  // The checksum that is to come in the trailer.
   std::optional<S3Checksum> checksum_;   // From a header or, at the end, the trailer.
+  std::optional<DigestKind> computed_;   // In the place of the one that it does not give.
 
   // What is so.
   Digests digests_{DigestKind::md5};

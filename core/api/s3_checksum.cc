@@ -56,6 +56,17 @@ std::optional<DigestKind> checksum_of_algorithm(std::string_view name) {
   return std::nullopt;
 }
 
+std::string_view checksum_type(ChecksumType type) {
+  return type == ChecksumType::full_object ? "FULL_OBJECT" : "COMPOSITE";
+}
+
+std::optional<ChecksumType> checksum_type_of(std::string_view name) {
+  for (const ChecksumType type : {ChecksumType::full_object, ChecksumType::composite}) {
+    if (name == checksum_type(type)) return type;
+  }
+  return std::nullopt;
+}
+
 std::optional<Bytes> parse_digest(DigestKind kind, std::string_view text) {
   auto value = base64_decode(text);
   if (value && value->size() != digest_bytes(kind)) return std::nullopt;

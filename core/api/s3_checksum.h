@@ -22,6 +22,22 @@ std::optional<DigestKind> checksum_of_header(std::string_view name);
 std::string_view checksum_algorithm(DigestKind kind);
 std::optional<DigestKind> checksum_of_algorithm(std::string_view name);
 
+// How the checksum of an object that was uploaded in parts comes about.
+enum class ChecksumType {
+  full_object,  // Of all octets.
+  composite,    // Of the parts' checksums, one behind the other.
+};
+
+// "FULL_OBJECT", "COMPOSITE".
+std::string_view checksum_type(ChecksumType type);
+std::optional<ChecksumType> checksum_type_of(std::string_view name);
+
+// What an upload in parts is to have.
+struct ChecksumChoice {
+  DigestKind kind = DigestKind::crc32;  // Any but md5.
+  ChecksumType type = ChecksumType::full_object;
+};
+
 // From base64, if it has the size that it must have.
 std::optional<Bytes> parse_digest(DigestKind kind, std::string_view text);
 

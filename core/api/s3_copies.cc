@@ -6,6 +6,7 @@
 #include "core/api/date.h"
 #include "core/api/digest.h"
 #include "core/api/s3_multipart.h"
+#include "core/api/s3_object_checksum.h"
 #include "core/api/s3_objects.h"
 #include "core/api/s3_tags.h"
 #include "core/api/s3_xml.h"
@@ -59,20 +60,38 @@ class CopiedBody : public S3BodySource {
     auto piece = blob_ ? blob_->next(deadline) : std::exchange(octets_, {});
     if (!piece) return S3Refusal{s3_error::service_unavailable, piece.error().message};
     digests_.put(*piece);
-    if (piece->empty()) md5_ = digests_.take(DigestKind::md5);
-    has_ended_ = piece->empty();
+    if (piece->empty()) take_digests();
     return *std::move(piece);
   }
 
+  // Nobody else has seen these octets: it is computed, whatever its type.
+  S3Result<void> expect_checksum(const ChecksumChoice& choice) override {
+    expect(choice.kind);
+    return {};
+  }
+  void expect(DigestKind kind) {
+    kind_ = kind;
+    digests_.add(kind);
+  }
+
   Bytes md5() const override { return md5_; }
-  Fields checksums() const override { return {}; }
+  Fields checksums() const override { return checksums_; }
 
  private:
+  void take_digests() {
+    has_ended_ = true;
+    md5_ = digests_.take(DigestKind::md5);
+    if (!kind_) return;
+    checksums_ = {{std::string(checksum_header(*kind_)), base64_encode(digests_.take(*kind_))}};
+  }
+
   Bytes octets_;
   std::optional<BlobSource> blob_;
+  std::optional<DigestKind> kind_;
   Digests digests_{DigestKind::md5};
   bool has_ended_ = false;
   Bytes md5_;
+  Fields checksums_;
 };
 
 // The object to copy, if the conditions on it hold.
@@ -104,11 +123,9 @@ S3Result<ByteRange> range_of_source(const HttpHeaders& headers, std::uint64_t si
   return *range;
 }
 
-HttpResponse result_of(std::string_view root, std::string_view etag, std::int64_t modified_ms) {
-  XmlWriter xml(root, kS3Namespace);
+void add_result(XmlWriter& xml, std::string_view etag, std::int64_t modified_ms) {
   xml.add("LastModified", iso_date(modified_ms));
   xml.add("ETag", '"' + std::string(etag) + '"');
-  return xml_answer(xml);
 }
 
 // Whether what is said of the object comes with the request instead of from the source.
@@ -126,6 +143,7 @@ S3Result<HttpResponse> S3Copies::copy_object(const S3Call& call) {
   const HttpHeaders& headers = call.http.headers;
   if (!is_valid_bucket_name(bucket)) return S3Refusal{s3_error::invalid_bucket_name};
   TRY(const ObjectName name, parse_source(headers.get("x-amz-copy-source")));
+  TRY(const auto algorithm, asked_algorithm(headers));
   TRY(const bool has_new_metadata, replaces(headers, "x-amz-metadata-directive"));
   if (name.bucket == bucket && name.key == key && !has_new_metadata) {
     return S3Refusal{s3_error::invalid_request,
@@ -147,20 +165,21 @@ S3Result<HttpResponse> S3Copies::copy_object(const S3Call& call) {
   }
   TRY(record.tags, tags_of_copy(headers, source.record.tags));
   CopiedBody octets(context_, name, source.record, {0, size});
+  // Of the same kind as the source's, unless another one is asked for; always of all octets.
+  const auto checksum =
+      algorithm ? algorithm : checksum_of_algorithm(source.record.head.checksum_algorithm);
+  if (checksum) octets.expect(*checksum);
   TRY(StoredBody body, store_body(context_, call, {.bucket = bucket, .key = key}, octets));
   record.head = {.modified_ms = context_.clock.wall_ms(),
                  .size = body.size,
-                 .etag = to_hex(octets.md5()),
-                 .checksum_algorithm = source.record.head.checksum_algorithm};
-  // A checksum of all octets is that of the copy; one of parts is not.
-  if (source.record.upload.empty()) {
-    record.checksums = source.record.checksums;
-  } else {
-    record.head.checksum_algorithm.clear();
-  }
+                 .etag = to_hex(octets.md5())};
+  set_checksums(record, octets.checksums());
   TRY(const bool is_lost, commit_body(context_, call, condition, record, std::move(body)));
   if (is_lost) return was_collected();
-  return result_of("CopyObjectResult", record.head.etag, record.head.modified_ms);
+  XmlWriter xml("CopyObjectResult", kS3Namespace);
+  add_result(xml, record.head.etag, record.head.modified_ms);
+  add_checksums(record.checksums, xml);
+  return xml_answer(xml);
 }
 
 S3Result<HttpResponse> S3Copies::copy_part(const S3Call& call) {
@@ -174,7 +193,10 @@ S3Result<HttpResponse> S3Copies::copy_part(const S3Call& call) {
   }
   CopiedBody octets(context_, name, source.record, range);
   TRY(const PartRecord part, store_part(context_, call, upload, octets));
-  return result_of("CopyPartResult", to_hex(part.md5), part.modified_ms);
+  XmlWriter xml("CopyPartResult", kS3Namespace);
+  add_result(xml, to_hex(part.md5), part.modified_ms);
+  for (const auto& [header, value] : part.checksums) xml.add(checksum_element(header), value);
+  return xml_answer(xml);
 }
 
 }  // namespace keelson::api

@@ -122,6 +122,7 @@ void add_rows(XmlWriter& xml, const Asked& asked, const Page& page, const Object
     xml.add("LastModified", iso_date(head.modified_ms));
     xml.add("ETag", head.quoted_etag());
     if (!head.checksum_algorithm.empty()) xml.add("ChecksumAlgorithm", head.checksum_algorithm);
+    if (!head.checksum_type.empty()) xml.add("ChecksumType", head.checksum_type);
     xml.add("Size", std::to_string(head.size));
     if (form.has_owner) add_owner(xml);
     xml.add("StorageClass", "STANDARD");

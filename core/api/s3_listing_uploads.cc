@@ -7,6 +7,7 @@
 #include "core/api/date.h"
 #include "core/api/s3_listing.h"
 #include "core/api/s3_multipart.h"
+#include "core/api/s3_object_checksum.h"
 #include "core/api/s3_page.h"
 #include "core/api/s3_xml.h"
 
@@ -112,6 +113,13 @@ void add_storage(XmlWriter& xml) {
   xml.add("StorageClass", "STANDARD");
 }
 
+void add_checksum(XmlWriter& xml, const UploadRecord& upload) {
+  const auto choice = checksum_of(upload);
+  if (!choice) return;
+  xml.add("ChecksumAlgorithm", checksum_algorithm(choice->kind));
+  xml.add("ChecksumType", checksum_type(choice->type));
+}
+
 void add_next_upload(XmlWriter& xml, const NameEncoding& encoding, const UploadsPage& page) {
   if (page.ends_in_prefix) {
     xml.add("NextKeyMarker", encoding(page.prefixes.back()));
@@ -129,9 +137,7 @@ void add_uploads(XmlWriter& xml, const NameEncoding& encoding, const UploadsPage
     xml.add("UploadId", to_hex(name.id));
     add_storage(xml);
     xml.add("Initiated", iso_date(record.created_ms));
-    if (!record.checksum_algorithm.empty()) {
-      xml.add("ChecksumAlgorithm", record.checksum_algorithm);
-    }
+    add_checksum(xml, record);
     xml.end();
   }
   for (const std::string& prefix : page.prefixes) {
@@ -233,9 +239,7 @@ S3Result<HttpResponse> S3Listing::parts(const S3Call& call) {
   xml.add("MaxParts", std::to_string(limit));
   if (encoding.is_url()) xml.add("EncodingType", "url");
   xml.add("IsTruncated", page.is_truncated ? "true" : "false");
-  if (!upload.record.checksum_algorithm.empty()) {
-    xml.add("ChecksumAlgorithm", upload.record.checksum_algorithm);
-  }
+  add_checksum(xml, upload.record);
   for (const NumberedPart& part : page.parts) add_part(xml, part);
   return xml_answer(xml);
 }

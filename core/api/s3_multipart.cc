@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/api/digest.h"
+#include "core/api/s3_object_checksum.h"
 #include "core/api/s3_tags.h"
 #include "core/api/s3_xml.h"
 #include "core/base/check.h"
@@ -34,14 +35,6 @@ std::string etag_of(const std::vector<PartRecord>& parts) {
 }
 
 }  // namespace
-
-std::string checksum_element(std::string_view header) {
-  std::string name = "Checksum";
-  for (const char c : header.substr(std::string_view("x-amz-checksum-").size())) {
-    name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
-  return name;
-}
 
 S3Result<FoundUpload> find_upload(const S3Context& context, const S3Call& call) {
   const auto& [bucket, key, operation, parameters] = call.request;
@@ -74,7 +67,8 @@ S3Result<HttpResponse> S3Multipart::create(const S3Call& call) {
                       .headers = {}};
   TRY(record.headers, kept_headers(call.http.headers));
   TRY(record.tags, tags_of_header(call.http.headers));
-  record.checksum_algorithm = call.http.headers.get("x-amz-checksum-algorithm");
+  TRY(const auto checksum, asked_checksum(call.http.headers));
+  if (checksum) set_checksum(record, *checksum);
   const Bytes id = context_.store.new_identifier();
   kv::Batch batch;
   batch.conditions.push_back(bucket_exists(bucket));
@@ -85,13 +79,19 @@ S3Result<HttpResponse> S3Multipart::create(const S3Call& call) {
   xml.add("Bucket", bucket);
   xml.add("Key", key);
   xml.add("UploadId", to_hex(id));
-  return HttpResponse{.headers = {{"Content-Type", "application/xml"}}, .body = xml.finish()};
+  HttpResponse response = xml_answer(xml);
+  if (checksum) {
+    response.headers.add("x-amz-checksum-algorithm", record.checksum_algorithm);
+    response.headers.add("x-amz-checksum-type", record.checksum_type);
+  }
+  return response;
 }
 
 S3Result<PartRecord> store_part(const S3Context& context, const S3Call& call,
                                 const FoundUpload& upload, S3BodySource& source) {
   const auto& [bucket, key, operation, parameters] = call.request;
   TRY(const std::uint32_t number, part_number_of(call.request));
+  if (const auto checksum = checksum_of(upload.record)) TRY(source.expect_checksum(*checksum));
   TRY(StoredBody body, store_body(context, call,
                                   {.bucket = bucket, .key = key, .upload = upload.id,
                                    .part = number},
@@ -163,6 +163,35 @@ S3Result<std::vector<S3Multipart::AskedPart>> S3Multipart::parse_parts(BytesView
   return parts;
 }
 
+// A checksum that the part does not have is none that could be compared.
+bool S3Multipart::is_as_asked(const PartRecord& part, const AskedPart& asked) {
+  bool is_the_same = to_hex(part.md5) == asked.etag;
+  for (const auto& [element, claimed] : asked.checksums) {
+    bool is_its_own = false;
+    for (const auto& [name, value] : part.checksums) {
+      is_its_own = is_its_own || (element == checksum_element(name) && claimed == value);
+    }
+    is_the_same = is_the_same && is_its_own;
+  }
+  return is_the_same;
+}
+
+// A composite checksum is of checksums that the client knows.
+S3Result<void> S3Multipart::check_vouched(const ChecksumChoice& choice,
+                                          const std::vector<AskedPart>& asked) {
+  if (choice.type != ChecksumType::composite) return {};
+  for (const AskedPart& part : asked) {
+    if (!part.checksums.empty()) continue;
+    return S3Refusal{s3_error::invalid_request,
+                     "The upload was created using a " +
+                         to_lower(checksum_algorithm(choice.kind)) +
+                         " checksum. The complete request must include the checksum for each "
+                         "part. It was missing for part " +
+                         std::to_string(part.number) + " in the request."};
+  }
+  return {};
+}
+
 // The records of the parts that were asked for. Errors: InvalidPart, EntityTooSmall.
 S3Result<std::vector<PartRecord>> S3Multipart::find_parts(const S3Call& call, BytesView upload,
                                                           const std::vector<AskedPart>& asked) {
@@ -178,13 +207,7 @@ S3Result<std::vector<PartRecord>> S3Multipart::find_parts(const S3Call& call, By
       const AskedPart& wanted = asked[parts.size()];
       if (part_number_of(row.key) != wanted.number) continue;
       TRY(PartRecord part, decode_record<PartRecord>(row.value.value));
-      bool is_the_same = to_hex(part.md5) == wanted.etag;
-      for (const auto& [name, value] : part.checksums) {
-        for (const auto& [element, claimed] : wanted.checksums) {
-          is_the_same = is_the_same && (element != checksum_element(name) || claimed == value);
-        }
-      }
-      if (!is_the_same) return S3Refusal{s3_error::invalid_part};
+      if (!is_as_asked(part, wanted)) return S3Refusal{s3_error::invalid_part};
       parts.push_back(std::move(part));
     }
     from = reply.covered_to;
@@ -198,12 +221,41 @@ S3Result<std::vector<PartRecord>> S3Multipart::find_parts(const S3Call& call, By
   return parts;
 }
 
+// Errors: EntityTooLarge, InvalidRequest, InvalidPart, BadDigest.
+S3Result<ObjectRecord> S3Multipart::make_object(const S3Call& call, FoundUpload upload,
+                                                const std::vector<PartRecord>& parts) const {
+  ObjectRecord record{.head = {.modified_ms = context_.clock.wall_ms(), .etag = etag_of(parts)},
+                      .headers = std::move(upload.record.headers),
+                      .tags = std::move(upload.record.tags),
+                      .upload = std::move(upload.id)};
+  for (const PartRecord& part : parts) {
+    record.head.size += part.size;
+    record.pieces.push_back(part.piece);
+  }
+  if (record.head.size > kObjectBytesMax) return S3Refusal{s3_error::entity_too_large};
+  const auto announced = parse_count(call.http.headers.get("x-amz-mp-object-size"));
+  if (announced && *announced != record.head.size) {
+    return S3Refusal{s3_error::invalid_request,
+                     "The provided x-amz-mp-object-size is not the size of all parts."};
+  }
+  const auto choice = checksum_of(upload.record);
+  Fields checksums;
+  if (choice) {
+    TRY(checksums, combined_checksum(*choice, parts));
+  }
+  TRY(check_claims(call.http.headers, choice, checksums));
+  set_checksums(record, std::move(checksums));
+  return record;
+}
+
 // False if a part came meanwhile, or the upload is over by now.
 S3Result<bool> S3Multipart::try_to_complete(const S3Call& call, BytesView id,
                                             const std::vector<AskedPart>& asked,
                                             CompletedRecord& done) {
   const auto& [bucket, key, operation, parameters] = call.request;
   TRY(FoundUpload upload, find_upload(context_, call));
+  const std::uint64_t upload_version = upload.version;
+  if (const auto choice = checksum_of(upload.record)) TRY(check_vouched(*choice, asked));
   const Bytes mark_key = parts_mark_key(bucket, id);
   // Before the parts: if it is the same in the end, so are they.
   TRY(const auto mark, context_.store.get({mark_key}, call.deadline()));
@@ -215,28 +267,17 @@ S3Result<bool> S3Multipart::try_to_complete(const S3Call& call, BytesView id,
     if (still[0]) return found.error();
     return false;
   }
-  const std::vector<PartRecord> parts = *std::move(found);
   TRY(const WriteCondition condition, write_condition(context_, call));
-  ObjectRecord record{.head = {.modified_ms = context_.clock.wall_ms(), .etag = etag_of(parts)},
-                      .headers = std::move(upload.record.headers),
-                      .tags = std::move(upload.record.tags),
-                      .upload = Bytes(id)};
-  for (const PartRecord& part : parts) {
-    record.head.size += part.size;
-    record.pieces.push_back(part.piece);
-  }
-  if (record.head.size > kObjectBytesMax) return S3Refusal{s3_error::entity_too_large};
-  const auto announced = parse_count(call.http.headers.get("x-amz-mp-object-size"));
-  if (announced && *announced != record.head.size) {
-    return S3Refusal{s3_error::invalid_request,
-                     "The provided x-amz-mp-object-size is not the size of all parts."};
-  }
-  done = {.completed_ms = record.head.modified_ms, .key = key, .etag = record.head.etag};
+  TRY(const ObjectRecord record, make_object(call, std::move(upload), *found));
+  done = {.completed_ms = record.head.modified_ms,
+          .key = key,
+          .etag = record.head.etag,
+          .checksums = record.checksums};
   const Bytes upload_key = upload_record_key(bucket, key, id);
   kv::Batch batch;
   batch.conditions.push_back({.key = upload_key,
                               .kind = kv::Condition::Kind::version_is,
-                              .version = upload.version});
+                              .version = upload_version});
   batch.conditions.push_back({.key = mark_key,
                               .kind = kv::Condition::Kind::version_is,
                               .version = mark[0]->version});
@@ -275,7 +316,8 @@ HttpResponse S3Multipart::completed(const S3Call& call, const CompletedRecord& d
   xml.add("Bucket", bucket);
   xml.add("Key", key);
   xml.add("ETag", '"' + done.etag + '"');
-  return HttpResponse{.headers = {{"Content-Type", "application/xml"}}, .body = xml.finish()};
+  add_checksums(done.checksums, xml);
+  return xml_answer(xml);
 }
 
 }  // namespace keelson::api

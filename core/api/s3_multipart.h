@@ -13,6 +13,12 @@
 
 namespace keelson::api {
 
+struct FoundUpload {
+  UploadRecord record;
+  std::uint64_t version = 0;
+  Bytes id;
+};
+
 class S3Multipart {
  public:
   // What `context` refers to outlives this object.
@@ -32,6 +38,11 @@ class S3Multipart {
   };
 
   static S3Result<std::vector<AskedPart>> parse_parts(BytesView xml);
+  static bool is_as_asked(const PartRecord& part, const AskedPart& asked);
+  static S3Result<void> check_vouched(const ChecksumChoice& choice,
+                                      const std::vector<AskedPart>& asked);
+  S3Result<ObjectRecord> make_object(const S3Call& call, FoundUpload upload,
+                                     const std::vector<PartRecord>& parts) const;
   S3Result<std::vector<PartRecord>> find_parts(const S3Call& call, BytesView upload,
                                                const std::vector<AskedPart>& asked);
   S3Result<bool> try_to_complete(const S3Call& call, BytesView upload,
@@ -43,17 +54,8 @@ class S3Multipart {
 
 // --- for the listings of uploads and parts, and for copies ---
 
-struct FoundUpload {
-  UploadRecord record;
-  std::uint64_t version = 0;
-  Bytes id;
-};
-
 // The open upload that the request's uploadId names. Errors: NoSuchBucket, NoSuchUpload.
 S3Result<FoundUpload> find_upload(const S3Context& context, const S3Call& call);
-
-// What "x-amz-checksum-crc32" is in XML: "ChecksumCRC32".
-std::string checksum_element(std::string_view header);
 
 // Errors: InvalidArgument.
 S3Result<std::uint32_t> part_number_of(const S3Request& request);

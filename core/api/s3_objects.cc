@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/api/date.h"
-#include "core/api/s3_checksum.h"
+#include "core/api/s3_object_checksum.h"
 #include "core/api/s3_tags.h"
 #include "core/base/check.h"
 
@@ -89,9 +89,7 @@ void add_body_headers(const S3Call& call, const ObjectRecord& record, const Sele
   }
   const bool wants_checksums =
       equal_without_case(call.http.headers.get("x-amz-checksum-mode"), "ENABLED");
-  if (wants_checksums && !selection.is_part) {
-    for (const auto& [name, value] : record.checksums) response.headers.set(name, value);
-  }
+  if (wants_checksums && !selection.is_part) add_checksums(record.checksums, response.headers);
   if (!record.tags.empty()) {
     response.headers.set("x-amz-tagging-count", std::to_string(record.tags.size()));
   }
@@ -198,16 +196,11 @@ S3Result<HttpResponse> S3Objects::put(const S3Call& call, S3BodySource& source) 
   record.head = {.modified_ms = context_.clock.wall_ms(),
                  .size = body.size,
                  .etag = to_hex(source.md5())};
-  record.checksums = source.checksums();
-  for (const auto& [name, value] : record.checksums) {
-    if (const auto kind = checksum_of_header(name)) {
-      record.head.checksum_algorithm = checksum_algorithm(*kind);
-    }
-  }
+  set_checksums(record, source.checksums());
   TRY(const bool is_lost, commit_body(context_, call, condition, record, std::move(body)));
   if (is_lost) return was_collected();
   HttpResponse response{.headers = {{"ETag", record.head.quoted_etag()}}};
-  for (const auto& [name, value] : record.checksums) response.headers.add(name, value);
+  add_checksums(record.checksums, response.headers);
   return response;
 }
 

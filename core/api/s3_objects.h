@@ -5,15 +5,21 @@
 
 #include "core/api/s3_blobs.h"
 #include "core/api/s3_call.h"
+#include "core/api/s3_checksum.h"
 
 namespace keelson::api {
 
 // A body of a request on its way into the store.
 class S3BodySource : public S3Source {
  public:
-  // All three REQUIRE that the end has been read.
+  // Says that it is a part of an upload that has checksums. Errors: InvalidRequest, if it comes
+  // with another one, or without one that only the client can vouch for. REQUIRES: nothing has
+  // been read.
+  virtual S3Result<void> expect_checksum(const ChecksumChoice& choice) = 0;
+
+  // Both REQUIRE that the end has been read.
   virtual Bytes md5() const = 0;
-  // "x-amz-checksum-crc32", base64: those that came along.
+  // "x-amz-checksum-crc32", base64: the one that came along or was expected, if any.
   virtual Fields checksums() const = 0;
 };
 

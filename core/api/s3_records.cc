@@ -133,7 +133,8 @@ Result<ObjectHead> take_head(BytesView& rest) {
   return ObjectHead{.modified_ms = from_wire(message.modified_ms()),
                     .size = message.size(),
                     .etag = message.etag(),
-                    .checksum_algorithm = message.checksum_algorithm()};
+                    .checksum_algorithm = message.checksum_algorithm(),
+                    .checksum_type = message.checksum_type()};
 }
 
 }  // namespace
@@ -288,6 +289,7 @@ Bytes ObjectRecord::encode() const {
   first.set_size(head.size);
   first.set_etag(head.etag);
   first.set_checksum_algorithm(head.checksum_algorithm);
+  first.set_checksum_type(head.checksum_type);
   wire::Object rest;
   write_fields(headers, *rest.mutable_headers());
   write_fields(tags, *rest.mutable_tags());
@@ -348,6 +350,7 @@ Bytes UploadRecord::encode() const {
   write_fields(headers, *message.mutable_headers());
   write_fields(tags, *message.mutable_tags());
   message.set_checksum_algorithm(checksum_algorithm);
+  message.set_checksum_type(checksum_type);
   return encode_message(message);
 }
 
@@ -357,7 +360,8 @@ Result<UploadRecord> UploadRecord::decode(BytesView bytes) {
                       .bucket_created_ms = from_wire(message.bucket_created_ms()),
                       .headers = read_headers(message.headers()),
                       .tags = read_fields(message.tags()),
-                      .checksum_algorithm = message.checksum_algorithm()};
+                      .checksum_algorithm = message.checksum_algorithm(),
+                      .checksum_type = message.checksum_type()};
 }
 
 Bytes CompletedRecord::encode() const {
@@ -365,6 +369,7 @@ Bytes CompletedRecord::encode() const {
   message.set_completed_ms(to_wire(completed_ms));
   message.set_key(key);
   message.set_etag(etag);
+  write_fields(checksums, *message.mutable_checksums());
   return encode_message(message);
 }
 
@@ -372,7 +377,8 @@ Result<CompletedRecord> CompletedRecord::decode(BytesView bytes) {
   TRY(const auto message, decode_message<wire::Completed>(bytes, "completed upload"));
   return CompletedRecord{.completed_ms = from_wire(message.completed_ms()),
                          .key = message.key(),
-                         .etag = message.etag()};
+                         .etag = message.etag(),
+                         .checksums = read_fields(message.checksums())};
 }
 
 Bytes PartRecord::encode() const {

@@ -106,6 +106,7 @@ struct ObjectHead {
   std::uint64_t size = 0;
   std::string etag;  // Without quotation marks.
   std::string checksum_algorithm = {};  // "CRC32"; "" if there is no checksum.
+  std::string checksum_type = {};       // "FULL_OBJECT", or "COMPOSITE"; "" likewise.
 
   // From a record's beginning, which has at least kBytesMax octets of it. Errors: corrupt.
   static constexpr std::size_t kBytesMax = 256;
@@ -125,7 +126,7 @@ struct ObjectRecord {
   ObjectHead head;
   HttpHeaders headers;    // Content-Type, x-amz-meta-*, …: as they were sent and are sent back.
   Fields tags = {};
-  Fields checksums = {};  // "x-amz-checksum-crc32", base64.
+  Fields checksums = {};  // At most one: "x-amz-checksum-crc32", base64 and maybe "-3".
   std::vector<Piece> pieces = {};  // The body, one after the other; none if it is in here.
   Bytes upload = {};               // That made it, or empty.
   Bytes body = {};
@@ -158,7 +159,8 @@ struct UploadRecord {
   std::int64_t bucket_created_ms = 0;  // An upload of a bucket that was deleted is none.
   HttpHeaders headers;
   Fields tags = {};
-  std::string checksum_algorithm = {};
+  std::string checksum_algorithm = {};  // As in ObjectHead.
+  std::string checksum_type = {};
 
   Bytes encode() const;
   static Result<UploadRecord> decode(BytesView bytes);
@@ -169,6 +171,7 @@ struct CompletedRecord {
   std::int64_t completed_ms = 0;
   std::string key = {};
   std::string etag = {};
+  Fields checksums = {};
 
   Bytes encode() const;
   static Result<CompletedRecord> decode(BytesView bytes);

@@ -180,8 +180,8 @@ constexpr std::string_view kSigningParameters[] = {
 constexpr std::string_view kHeadersOfAll[] = {
     "x-amz-date",          "x-amz-content-sha256", "x-amz-user-agent",
     "x-amz-request-payer", "x-amz-checksum-mode",  "x-amz-sdk-checksum-algorithm",
-    "x-amz-trailer",       "x-amz-checksum-type",  "x-amz-decoded-content-length",
-    "x-amz-id-2",          "x-amz-request-id"};
+    "x-amz-trailer",       "x-amz-id-2",           "x-amz-decoded-content-length",
+    "x-amz-request-id"};
 
 constexpr std::string_view kCopyHeaders[] = {"x-amz-copy-source",
                                              "x-amz-copy-source-if-match",
@@ -213,7 +213,13 @@ bool allows_amz_header(std::string_view name, std::string_view value, Operation 
   if (is_one_of(name, kCopyHeaders)) return copies;
   if (name == "x-amz-copy-source-range") return operation == Operation::upload_part_copy;
   if (name == "x-amz-metadata-directive") return operation == Operation::copy_object;
-  if (name == "x-amz-checksum-algorithm") return creates_object(operation);
+  if (name == "x-amz-checksum-algorithm") {
+    return operation == Operation::copy_object || operation == Operation::create_multipart_upload;
+  }
+  if (name == "x-amz-checksum-type") {
+    return operation == Operation::create_multipart_upload ||
+           operation == Operation::complete_multipart_upload;
+  }
   if (name.starts_with("x-amz-meta-")) return creates_object(operation);
   if (name == "x-amz-tagging") return creates_object(operation);
   if (name == "x-amz-tagging-directive") return operation == Operation::copy_object;
