@@ -100,10 +100,12 @@ HttpResponse S3Adapter::handle(const HttpRequest& request, Deadline deadline) {
   return response;
 }
 
-S3Result<HttpResponse> S3Adapter::dispatch(const HttpRequest& http, const std::string& id,
+S3Result<HttpResponse> S3Adapter::dispatch(const HttpRequest& sent, const std::string& id,
                                            Deadline deadline) {
+  TRY(const std::optional<HttpRequest> unhoisted, with_headers_of_query(sent));
+  const HttpRequest& http = unhoisted ? *unhoisted : sent;
   TRY(const S3Request request, parse_s3_request(http, options_.domains));
-  TRY(const Authentication authentication, authenticate(http, request));
+  TRY(const Authentication authentication, authenticate(sent, request));
   TRY(check_supported(http, request));
   const bool has_length = http.headers.find("Content-Length") != nullptr ||
                           http.headers.find("Transfer-Encoding") != nullptr;
@@ -225,8 +227,10 @@ HttpResponse S3Adapter::refusal(const HttpRequest& head, int status,
                         : status == 503 ? s3_error::service_unavailable
                                         : s3_error::bad_request;
   const std::string id = ids_.next_short();
-  S3Refusal refusal{kind, status == 413 ? std::string() : std::string(message)};
-  if (status != 413) refusal.error.status = status;
+  // S3 answers both with 400, where HTTP has a status of its own.
+  const bool has_own_status = status == 413 || status == 408;
+  S3Refusal refusal{kind, has_own_status ? std::string() : std::string(message)};
+  if (!has_own_status) refusal.error.status = status;
   HttpResponse response = answer(head, id, refusal);
   response.headers.add("x-amz-request-id", id);
   return response;

@@ -46,7 +46,7 @@ class S3Adapter : public HttpHandler {
   const S3Context& context() const { return context_; }
 
  private:
-  S3Result<HttpResponse> dispatch(const HttpRequest& http, const std::string& id,
+  S3Result<HttpResponse> dispatch(const HttpRequest& sent, const std::string& id,
                                   Deadline deadline);
   // Who signed, or, with an empty access key, nobody had to or did.
   S3Result<Authentication> authenticate(const HttpRequest& http, const S3Request& request);

@@ -94,8 +94,10 @@ inline constexpr S3Error precondition_failed{
 inline constexpr S3Error request_time_too_skewed{
     "RequestTimeTooSkewed", 403,
     "The difference between the request time and the current time is too large."};
-inline constexpr S3Error request_timeout{"RequestTimeout", 408,
-                                         "The request took too long to arrive."};
+inline constexpr S3Error request_timeout{
+    "RequestTimeout", 400,
+    "Your socket connection to the server was not read from or written to within the timeout "
+    "period."};
 inline constexpr S3Error service_unavailable{"ServiceUnavailable", 503,
                                              "Please reduce your request rate or try again."};
 inline constexpr S3Error signature_does_not_match{

@@ -176,6 +176,13 @@ constexpr std::string_view kSigningParameters[] = {
     "x-id",          "X-Amz-Algorithm",     "X-Amz-Credential", "X-Amz-Date",
     "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",  "X-Amz-Content-Sha256"};
 
+// Without regard to case; a name that is not written as above is none of the signature, though,
+// and not known.
+bool is_of_signature(std::string_view name) {
+  return std::any_of(std::begin(kSigningParameters), std::end(kSigningParameters),
+                     [&](std::string_view known) { return equal_without_case(name, known); });
+}
+
 // Of the x-amz- family; they change nothing, or nothing that is not done.
 constexpr std::string_view kHeadersOfAll[] = {
     "x-amz-date",          "x-amz-content-sha256", "x-amz-user-agent",
@@ -256,6 +263,31 @@ S3Result<void> check_key(std::string_view key) {
     return S3Refusal{s3_error::invalid_uri, "The key is not UTF-8."};
   }
   return {};
+}
+
+S3Result<std::optional<HttpRequest>> with_headers_of_query(const HttpRequest& request) {
+  const auto parameters = parse_query(request.query, /*plus_is_space=*/true);
+  if (!parameters) return S3Refusal{s3_error::invalid_uri};
+  const bool is_presigned =
+      std::any_of(parameters->begin(), parameters->end(),
+                  [](const auto& parameter) { return parameter.name == "X-Amz-Signature"; });
+  if (!is_presigned) return std::optional<HttpRequest>();
+  HttpRequest meant = request;
+  meant.query.clear();
+  for (const QueryParameter& parameter : *parameters) {
+    const std::string name = to_lower(parameter.name);
+    if (name.starts_with("x-amz-") && !is_of_signature(name)) {
+      if (meant.headers.find(name) != nullptr) {
+        return S3Refusal{s3_error::invalid_argument, parameter.name + " occurs twice"};
+      }
+      meant.headers.add(name, std::string(trim(parameter.value)));
+      continue;
+    }
+    if (!meant.query.empty()) meant.query += '&';
+    meant.query += percent_encode(parameter.name);
+    if (parameter.has_value) meant.query += '=' + percent_encode(parameter.value);
+  }
+  return std::optional(std::move(meant));
 }
 
 S3Result<S3Request> parse_s3_request(const HttpRequest& http,

@@ -65,6 +65,12 @@ struct S3Request {
   std::string_view get(std::string_view name) const;
 };
 
+// A presigned URL may have in its query what else are headers: SDKs put x-amz-acl, x-amz-meta-*, …
+// there ("hoist" them), and they mean the same. Gives the request with them for headers, whose
+// signature is no longer that of what was sent; nothing if it is not presigned. Errors:
+// InvalidArgument, for one that is there twice.
+S3Result<std::optional<HttpRequest>> with_headers_of_query(const HttpRequest& request);
+
 // `domains`: whoever addresses "bucket.domain" means that bucket (virtual-host style).
 S3Result<S3Request> parse_s3_request(const HttpRequest& request,
                                      const std::vector<std::string>& domains);

@@ -165,10 +165,8 @@ S3Result<Fields> tags_of_copy(const HttpHeaders& headers, const Fields& of_sourc
   if (!directive.empty() && directive != "COPY") {
     return S3Refusal{s3_error::invalid_argument, "Unknown x-amz-tagging-directive."};
   }
-  if (headers.find("x-amz-tagging") != nullptr) {
-    return S3Refusal{s3_error::invalid_argument,
-                     "x-amz-tagging is of use with x-amz-tagging-directive: REPLACE only."};
-  }
+  // As with metadata, the source's tags are copied unless they are to be replaced: the API
+  // reference has x-amz-tagging "in conjunction with" REPLACE.
   return of_source;
 }
 

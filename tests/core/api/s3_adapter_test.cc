@@ -122,6 +122,33 @@ TEST_F(S3AdapterTest, SizesAreLimited) {
   EXPECT_EQ(error_of(ask(*s3_, without_length)), "411 MissingContentLength");
 }
 
+TEST_F(S3AdapterTest, WhatTheServerRefusesHasTheStatusOfS3) {
+  const auto refused = [&](int status) {
+    return error_of(s3_->refusal(make_request("PUT", "/bucket/key"), status, "as told"));
+  };
+  EXPECT_EQ(refused(408), "400 RequestTimeout");
+  EXPECT_EQ(refused(413), "400 EntityTooLarge");
+  EXPECT_EQ(refused(400), "400 BadRequest");
+  EXPECT_EQ(refused(431), "431 BadRequest");
+  EXPECT_EQ(refused(501), "501 NotImplemented");
+  EXPECT_EQ(refused(503), "503 ServiceUnavailable");
+}
+
+TEST_F(S3AdapterTest, ABodyThatStopsComingIsA400AndStoresNothing) {
+  struct Stops : BodySource {
+    Result<Bytes> next(Deadline) override {
+      if (reads++ == 0) return Bytes("begun");
+      return Error{ErrorCode::timed_out, "too slow"};
+    }
+    int reads = 0;
+  } stops;
+  HttpRequest request = make_request("PUT", "/bucket/key");
+  request.body_source = &stops;
+  request.step_time = kLimit;
+  EXPECT_EQ(error_of(ask(*s3_, request)), "400 RequestTimeout");
+  EXPECT_EQ(error_of(ask("GET", "/bucket/key")), "404 NoSuchKey");
+}
+
 TEST_F(S3AdapterTest, ABodyThatComesInPiecesIsReadUnlessTheHeadIsRefused) {
   struct Pieces : BodySource {
     Result<Bytes> next(Deadline) override {

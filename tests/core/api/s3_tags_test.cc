@@ -169,7 +169,8 @@ TEST_F(S3TagsTest, ACopyHasTheTagsOfItsSourceOrNewOnes) {
   EXPECT_EQ(copy({{"x-amz-tagging-directive", "COPY"}}), "200 ");
   EXPECT_EQ(tags("/bucket/copy"), "a=1");
   EXPECT_EQ(copy({{"x-amz-tagging-directive", "MERGE"}}), "400 InvalidArgument");
-  EXPECT_EQ(copy({{"x-amz-tagging", "b=2"}}), "400 InvalidArgument");
+  EXPECT_EQ(copy({{"x-amz-tagging", "b=2"}}), "200 ");
+  EXPECT_EQ(tags("/bucket/copy"), "a=1") << "to copy is the default";
 }
 
 }  // namespace
