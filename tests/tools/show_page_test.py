@@ -146,6 +146,16 @@ class Page(unittest.TestCase):
         self.assertIn("token", self.browser.text("#verdict"))
         self.assertGreater(self.browser.run("return keelson.diagram.marks.filter((m) => m.item.type === 'message').length"), 0)
 
+    def test_what_a_cut_has_held_is_told_apart(self):
+        cuts = [(end, *ends) for _, end, *ends, clogged_by in self.run_data["links"] if clogged_by == 0]
+        held = sorted([sent, received] for sent, received, _, *ends in (m[:5] for m in self.run_data["messages"])
+                      if any(sent < end <= received and [*whom] == ends for end, *whom in cuts))
+        self.assertGreater(len(held), 0)
+        self.open()
+        drawn = self.browser.run("return keelson.model.messages.filter((m) => m.isHeld).map((m) => [m.sent, m.received])")
+        self.assertTrue(set(map(tuple, drawn)) <= set(map(tuple, held)))
+        self.assertEqual(len(drawn), len(held))
+
     # --- filters and search ---
 
     def marks(self, condition):

@@ -155,6 +155,7 @@ class Diagram {
     this.#violationGround();
     for (const lane of this.lanes.values()) if (lane.isNode) this.#roles(lane);
     for (const lane of this.clientLanes.values()) this.#operationGround(lane);
+    for (const lane of this.lanes.values()) this.#forEachTroubleWords(lane, (words) => this.words.push(words));
     this.#messages();
     for (const lane of this.clientLanes.values()) this.#operations(lane);
     for (const lane of this.lanes.values()) if (lane.isNode) this.#absences(lane);
@@ -424,7 +425,7 @@ class Diagram {
       y1 = y0 + (y1 - y0) * Math.min(0.55, 30 / Math.abs(y1 - y0));
     }
     c.strokeStyle = c.fillStyle = isReceived ? this.colour[name] : this.colour.bad;
-    c.globalAlpha = isReceived ? 1 : 0.85;
+    c.globalAlpha = isReceived ? (message.isHeld ? 0.5 : 1) : 0.85;
     if (isFound) {
       c.save();
       c.strokeStyle = this.colour.hit;
@@ -433,7 +434,9 @@ class Diagram {
       c.restore();
     }
     c.lineWidth = weight;
+    if (message.isHeld) c.setLineDash([2, 5]);
     line(c, x0, y0, x1, y1);
+    c.setLineDash([]);
     if (isReceived) arrowHead(c, x0, y0, x1, y1, 4 + weight);
     else cross(c, x1, y1, 3.5);
     c.globalAlpha = 1;
@@ -521,7 +524,6 @@ class Diagram {
   #troubles(lane) {
     const c = this.context;
     const y = lane.y + lane.height;
-    let wordsEnd = -1;
     for (const trouble of this.model.troubles.get(lane.machine.index) ?? []) {
       const left = Math.max(this.x(trouble.begin), MARGIN_LEFT);
       const right = Math.min(this.x(trouble.end), this.width);
@@ -530,20 +532,34 @@ class Diagram {
       c.fillStyle = this.hatch(colour, 3);
       c.fillRect(left, y, Math.max(right - left, 2), 6);
       this.marks.push({x0: left, y0: y + 3, x1: right, y1: y + 3, item: trouble});
-      c.font = `600 ${SMALL}`;
+    }
+    c.font = `600 ${SMALL}`;
+    this.#forEachTroubleWords(lane, ({trouble, words, left, right, y: middle}) => {
+      c.fillStyle = this.colour.paper;
+      c.globalAlpha = 0.85;
+      c.fillRect(left, middle - 7, right - left, 14);
+      c.globalAlpha = 1;
+      c.fillStyle = trouble.cut ? this.colour.cut : this.colour.warn;
+      c.fillText(words, left + 3, middle);
+    });
+    c.font = FONT;
+  }
+
+  // Those that have room.
+  #forEachTroubleWords(lane, visit) {
+    const c = this.context;
+    c.font = `600 ${SMALL}`;
+    let end = -1;
+    for (const trouble of this.model.troubles.get(lane.machine.index) ?? []) {
+      const left = Math.max(this.x(trouble.begin), MARGIN_LEFT);
+      const room = Math.min(this.x(trouble.end), this.width) - left;
       const words = `✂ ${sayTrouble(trouble)}`;
       const width = c.measureText(words).width;
-      if (right - left > width + 8 && left > wordsEnd) {
-        c.fillStyle = this.colour.paper;
-        c.globalAlpha = 0.85;
-        c.fillRect(left + 2, y + 7, width + 6, 14);
-        c.globalAlpha = 1;
-        c.fillStyle = colour;
-        c.fillText(words, left + 5, y + 14);
-        wordsEnd = left + width + 8;
-      }
-      c.font = FONT;
+      if (room < width + 8 || left <= end) continue;
+      end = left + width + 8;
+      visit({trouble, words, left: left + 2, right: end, y: lane.y + lane.height + 14});
     }
+    c.font = FONT;
   }
 
   #events() {

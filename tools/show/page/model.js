@@ -88,6 +88,7 @@ class Model {
     this.troubles = this.#troublesByNode();
     this.#stackOperations();
     this.#findCulprits();
+    this.#findHeld();
 
     this.messageIndex = new SpanIndex(this.messages, (m) => m.sent, (m) => this.endOf(m));
     this.operationIndexes = new Map(this.machines.map(({index}) => [index, new SpanIndex(
@@ -211,6 +212,20 @@ class Model {
       troubles.set(node.index, spans);
     }
     return troubles;
+  }
+
+  // What was under way while its link was cut, and arrived when that had healed.
+  #findHeld() {
+    const cuts = new Map();
+    for (const link of this.links) {
+      if (link.cloggedBy !== 0) continue;
+      const key = `${link.from} ${link.to}`;
+      cuts.set(key, [...(cuts.get(key) ?? []), link.end]);
+    }
+    for (const message of this.messages) {
+      const {from, to, sent, received} = message;
+      message.isHeld = (cuts.get(`${from} ${to}`) ?? []).some((end) => sent < end && received >= end);
+    }
   }
 
   // A client may have several calls under way: each gets a row that is free.
