@@ -26,9 +26,9 @@ constexpr std::size_t kMostUnparsedChunkHeadBytes = 4096;
 // "0\r\n\r\n", without which no chunked body ends.
 constexpr std::size_t kLastChunkBytes = 5;
 
-// Beast aborts the process (1.81, parse_chunk_header) if it is shown the last chunk of an empty body
-// once without its end, and then again by one octet more. So it sees no first chunk that is shorter
-// than such a body.
+// Beast aborts the process (1.81, parse_chunk_header) if it is shown the last chunk of an empty
+// body once without its end, and then again by one octet more. So it sees no first chunk that is
+// shorter than such a body.
 template <typename Grammar>
 std::size_t put_piece(Grammar& grammar, BytesView input, beast::error_code& code) {
   if (grammar.is_header_done() && grammar.chunked() && !grammar.has_chunk() &&

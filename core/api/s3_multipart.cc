@@ -233,8 +233,8 @@ S3Result<ObjectRecord> S3Multipart::make_object(const S3Call& call, FoundUpload 
     record.pieces.push_back(part.piece);
   }
   if (record.head.size > kObjectBytesMax) return S3Refusal{s3_error::entity_too_large};
-  const auto announced = parse_count(call.http.headers.get("x-amz-mp-object-size"));
-  if (announced && *announced != record.head.size) {
+  const std::string* const announced = call.http.headers.find("x-amz-mp-object-size");
+  if (announced != nullptr && parse_count(*announced) != record.head.size) {
     return S3Refusal{s3_error::invalid_request,
                      "The provided x-amz-mp-object-size is not the size of all parts."};
   }

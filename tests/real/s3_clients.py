@@ -1,9 +1,11 @@
 """What boto3 and s3cmd can do, one method an operation, and the list of all clients; s3_matrix.py
 makes a table of them. The AWS CLI is s3_aws_cli.py, what they have in common s3_client.py."""
 
+import base64
 import os
 import re
 import urllib.request
+import zlib
 
 from processes import find_program
 from s3_aws_cli import AwsCli
@@ -151,6 +153,30 @@ class Boto3(Client):
         other = self.call("create_multipart_upload", Key="b")["UploadId"]
         self.call("abort_multipart_upload", Key="b", UploadId=other, may_fail=self.again("NoSuchUpload"))
         self.demand("Uploads" not in self.call("list_multipart_uploads"), "an upload is left")
+
+    def op_multipart_checksums(self):
+        known = self.s3.meta.service_model.operation_model("CreateMultipartUpload").input_shape.members
+        kinds = [("CRC32", "COMPOSITE"), ("SHA256", "COMPOSITE")]
+        kinds += [("CRC32", "FULL_OBJECT")] if "ChecksumType" in known else []
+        for algorithm, kind in kinds:
+            field, asked = "Checksum" + algorithm, {"ChecksumType": kind} if "ChecksumType" in known else {}
+            upload = self.call("create_multipart_upload", Key="a", ChecksumAlgorithm=algorithm, **asked)["UploadId"]
+            bodies, parts = (os.urandom(PART), os.urandom(100)), []
+            for number, body in enumerate(bodies, 1):
+                part = self.call("upload_part", Key="a", UploadId=upload, PartNumber=number, Body=body,
+                                 ChecksumAlgorithm=algorithm)
+                parts.append({"PartNumber": number, "ETag": part["ETag"], field: part[field]})
+            spoilt = [parts[0], {**parts[1], field: parts[0][field]}]
+            self.demand_refused("InvalidPart", "complete_multipart_upload", Key="a", UploadId=upload,
+                                MultipartUpload={"Parts": spoilt})
+            self.call("complete_multipart_upload", Key="a", UploadId=upload, MultipartUpload={"Parts": parts}, **asked)
+            self.demand_equal(self.get("a", ChecksumMode="ENABLED"), b"".join(bodies))
+            value = self.call("head_object", Key="a", ChecksumMode="ENABLED")[field]
+            if kind == "COMPOSITE":
+                self.demand(value.endswith("-2"), value)
+            else:
+                whole = zlib.crc32(b"".join(bodies)).to_bytes(4, "big")
+                self.demand_equal(value, base64.b64encode(whole).decode())
 
     def op_listings(self):
         wanted = sorted(["a/1", "a/2", "b", ODD], key=str.encode)

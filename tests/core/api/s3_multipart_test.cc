@@ -104,8 +104,11 @@ TEST_F(S3MultipartTest, WhatDoesNotFitIsRefusedAndTheUploadStays) {
   EXPECT_EQ(error_of(complete(upload, {})), "400 MalformedXML");
   EXPECT_EQ(error_of(ask("POST", "/bucket/key?uploadId=" + upload, {}, "<x")),
             "400 MalformedXML");
-  EXPECT_EQ(error_of(complete(upload, {{1, etag_of(first_)}}, {{"x-amz-mp-object-size", "1"}})),
-            "400 InvalidRequest");
+  for (const std::string size : {"1", "many", ""}) {
+    EXPECT_EQ(error_of(complete(upload, {{1, etag_of(first_)}}, {{"x-amz-mp-object-size", size}})),
+              "400 InvalidRequest")
+        << size;
+  }
   for (const std::string number : {"0", "10001", "x", "-1", ""}) {
     EXPECT_EQ(error_of(ask("PUT", "/bucket/key?partNumber=" + number + "&uploadId=" + upload, {},
                            "x")),
