@@ -186,7 +186,9 @@ std::string to_page(const Recording& recording, const std::vector<CausePoint>& c
   fill(page, "{{title}}",
        escape_html(fmt::format("{}, seed {}", recording.scenario, recording.seed)));
   fill(page, "{{style}}", kPageCss);
-  fill(page, "{{script}}", kPageScript);
+  std::string script;
+  for (const std::string_view part : kPageScripts) script.append(part).append("\n");
+  fill(page, "{{script}}", script);
   fill(page, "{{run}}", data);  // Last: what is in it stays as it is.
   return page;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <pugixml.hpp>
+#include <set>
 #include <sstream>
 
 namespace keelson::simulate {
@@ -50,8 +51,54 @@ bool is_well(const Regression& regression) {
 
 std::string bound(const Summary& each) {
   if (each.failure_count > 0) return fmt::format("BROKEN in {} seeds", each.failure_count);
-  return fmt::format("held; with 95 % confidence fewer than {:.2g} of such runs fail",
-                     3.0 / static_cast<double>(each.seeds));
+  return fmt::format("held; with 95 % confidence fewer than {:.2g} of such runs fail (3/{})",
+                     3.0 / static_cast<double>(each.seeds), each.seeds);
+}
+
+// One failure of each sort, with the line that repeats it.
+std::string say_failures(const Summary& all) {
+  std::string text;
+  std::set<std::string> sorts;
+  for (const Outcome& each : all.failures) {
+    if (!sorts.insert(each.scenario + each.failure->fingerprint).second) continue;
+    text += fmt::format("BROKEN '{}' in {}: {}\n  repeat: {}\n", each.failure->oracle,
+                        each.scenario, each.failure->message, repeat_line(each));
+  }
+  return text;
+}
+
+std::string say_faults(const Summary& all) {
+  FaultCount sum;
+  std::string idle;
+  for (const auto& [kind, count] : all.faults) {
+    sum.injected += count.injected;
+    sum.effective += count.effective;
+    if (count.injected > 0 && count.effective == 0) idle += " " + kind;
+  }
+  return fmt::format("faults: {} of {} kinds, with an effect {} times; without any effect:{}\n",
+                     sum.injected, all.faults.size(), sum.effective,
+                     idle.empty() ? " none" : idle);
+}
+
+std::string say_paths(const Summary& all) {
+  std::size_t taken = 0;
+  std::string missed;
+  for (const auto& [path, count] : all.reached) {
+    if (count > 0) ++taken;
+    else missed += "\n  " + path;
+  }
+  return fmt::format("paths: {} of {} taken; not taken:{}\n", taken, all.reached.size(),
+                     missed.empty() ? " none" : missed);
+}
+
+// What is still to be seen when all that is above has scrolled away.
+std::string conclusion(const Summary& all) {
+  const double wall = seconds_number(all.wall_ns);
+  const auto seeds = static_cast<double>(all.seeds);
+  std::string text = "\n" + say_faults(all) + say_paths(all);
+  text += fmt::format("{} seeds, each run twice, in {:.1f} s: {:.1f} a second; {}\n", all.seeds,
+                      wall, wall > 0 ? seeds / wall : 0, bound(all));
+  return text + say_failures(all);
 }
 
 json::object to_object(const Regression& regression) {
@@ -152,7 +199,8 @@ ExitCode exit_code(const GateReport& report) {
 }
 
 std::string to_text(const GateReport& report) {
-  std::string text = to_text(judge(report));
+  const Summary all = judge(report);
+  std::string text = to_text(all);
   for (const Summary& each : report.scenarios) {
     text += fmt::format("{:20} {:>7} seeds, {:>9.0f} virtual seconds: {}\n", each.scenario,
                         each.seeds, seconds_number(each.virtual_ns), bound(each));
@@ -163,7 +211,7 @@ std::string to_text(const GateReport& report) {
                         verdict(each), each.match_percent(), each.listed);
   }
   for (const std::string& file : report.artifacts) text += fmt::format("written: {}\n", file);
-  return text;
+  return text + conclusion(all);
 }
 
 std::string to_json(const GateReport& report) {
