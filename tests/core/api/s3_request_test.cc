@@ -85,7 +85,8 @@ TEST(S3RequestTest, EveryOperationIsKnownByItsPathAndByItsVirtualHost) {
       expect_request(make_request(example.method, "/bucket/" + example.path, example.headers),
                      example);
     }
-    for (const std::string host : {"bucket.s3.test", "BUCKET.S3.TEST:9000", "bucket.other.domain"}) {
+    for (const std::string host :
+         {"bucket.s3.test", "BUCKET.S3.TEST:9000", "bucket.other.domain"}) {
       HttpHeaders headers = example.headers;
       headers.add("Host", host);
       expect_request(make_request(example.method, root + example.path, headers), example);
