@@ -502,7 +502,8 @@ class Diagram {
       const room = right - left;
       if (room > 40) {
         c.fillStyle = isOpen ? this.colour.ink : this.isDark && colour !== this.colour.bad ? "#111" : "#fff";
-        const answer = operation.outcome === "ok" ? operation.answer : operation.outcome;
+        // "200, ETag ...": the rest is in the list.
+        const answer = operation.outcome === "ok" ? operation.answer.split(", ETag")[0] : operation.outcome;
         const start = Math.max(left, MARGIN_LEFT) + 4;
         const words = `${answer}: ${operation.what}`;
         if (isOpen) {
