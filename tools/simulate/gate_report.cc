@@ -75,7 +75,7 @@ std::string say_faults(const Summary& all) {
     sum.effective += count.effective;
     if (count.injected > 0 && count.effective == 0) idle += " " + kind;
   }
-  return fmt::format("faults: {} of {} kinds, with an effect {} times; without any effect:{}\n",
+  return fmt::format("faults: {} injected, of {} kinds, with {} effects; kinds without any:{}\n",
                      sum.injected, all.faults.size(), sum.effective,
                      idle.empty() ? " none" : idle);
 }

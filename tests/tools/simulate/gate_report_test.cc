@@ -51,6 +51,22 @@ TEST(GateReportTest, ShardsTogetherAreTheWhole) {
   EXPECT_EQ(exit_code(merged), ExitCode::broken);
 }
 
+TEST(GateReportTest, ItEndsWithWhatAPersonLooksFor) {
+  GateReport report = report_of({outcome(1, false), outcome(2, true), outcome(3, true)});
+  report.scenarios.back().wall_ns = 2'000'000'000;
+  report.scenarios.back().reached["raft: another"] = 0;
+  const std::string text = to_text(report);
+  EXPECT_THAT(text.substr(text.rfind("\n\n")),
+              "\n\nfaults: 90 injected, of 1 kinds, with 6 effects; kinds without any: none\n"
+              "paths: 1 of 2 taken; not taken:\n  raft: another\n"
+              "3 seeds, each run twice, in 2.0 s: 1.5 a second; BROKEN in 2 seeds\n"
+              "BROKEN 'lease' in pause: two hold it\n"
+              "  repeat: build/bin/keelson-sim run pause --seed 2\n");
+  report = report_of({outcome(0, false), outcome(0, false), outcome(0, false)});
+  EXPECT_THAT(to_text(report), HasSubstr("kinds without any: net.cut\n"));
+  EXPECT_THAT(to_text(report), HasSubstr("fewer than 1 of such runs fail (3/3)\n"));
+}
+
 TEST(GateReportTest, AFaultWithoutEffectIsForTheWholeToJudge) {
   GateReport report = report_of({outcome(0, false)});
   report.shards = 2;
