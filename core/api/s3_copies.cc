@@ -145,10 +145,13 @@ S3Result<HttpResponse> S3Copies::copy_object(const S3Call& call) {
   TRY(const ObjectName name, parse_source(headers.get("x-amz-copy-source")));
   TRY(const auto algorithm, asked_algorithm(headers));
   TRY(const bool has_new_metadata, replaces(headers, "x-amz-metadata-directive"));
-  if (name.bucket == bucket && name.key == key && !has_new_metadata) {
+  // There is one storage class, but whoever names it means to write the object anew.
+  const bool changes = has_new_metadata || headers.find("x-amz-storage-class") != nullptr;
+  if (name.bucket == bucket && name.key == key && !changes) {
     return S3Refusal{s3_error::invalid_request,
                      "This copy request is illegal because it is trying to copy an object to "
-                     "itself without changing the object's metadata."};
+                     "itself without changing the object's metadata, storage class, website "
+                     "redirect location or encryption attributes."};
   }
   TRY(const WriteCondition condition, write_condition(context_, call));
   TRY(const FoundObject source, find_source(context_, call, name));

@@ -1,4 +1,4 @@
-// Tested by tests/core/api/s3_adapter_test.cc.
+// Tested by tests/core/api/s3_objects_test.cc, s3_adapter_test.cc.
 #include "core/api/s3_objects.h"
 
 #include <algorithm>

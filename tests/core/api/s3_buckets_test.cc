@@ -254,6 +254,16 @@ TEST_F(S3EveryoneTest, ReadsObjectsOfAPublicBucketAndListsThem) {
   EXPECT_EQ(error_of(ask_unsigned("GET", "/nobody/key")), "404 NoSuchBucket");
 }
 
+TEST_F(S3EveryoneTest, ListsAPublicBucketInEveryForm) {
+  for (const std::string query : {"", "?list-type=2", "?versions", "?prefix=k&delimiter=/"}) {
+    const XmlElement root = xml_of(ask_unsigned("GET", "/public" + query));
+    const XmlElement* const row =
+        root.find(query == "?versions" ? std::string("Version") : std::string("Contents"));
+    ASSERT_NE(row, nullptr) << query;
+    EXPECT_EQ(row->get("Key"), "key");
+  }
+}
+
 TEST_F(S3EveryoneTest, ReadsNothingElse) {
   for (const std::string target :
        {"/bucket/key", "/bucket?list-type=2", "/bucket", "/bucket?versions", "/",

@@ -53,6 +53,35 @@ TEST_F(S3CopiesTest, MetadataIsReplacedWhenAskedFor) {
   EXPECT_EQ(body_of(std::move(got)), text_);
 }
 
+TEST_F(S3CopiesTest, AStorageClassIsReasonEnoughToCopyAnObjectToItself) {
+  put(text_, {{"x-amz-meta-a", "b"}});
+  clock_.advance_to(clock_.now() + std::chrono::seconds(60));
+  EXPECT_EQ(copy("bucket/key", "/bucket/key", {{"x-amz-storage-class", "STANDARD"}}).status, 200);
+  HttpResponse got = ask("GET", "/bucket/key");
+  EXPECT_EQ(got.headers.get("x-amz-meta-a"), "b");
+  EXPECT_EQ(got.headers.get("Last-Modified"), "Tue, 14 Nov 2023 22:14:20 GMT");
+  EXPECT_EQ(body_of(std::move(got)), text_);
+}
+
+// The API reference, of CopyObject: of both pairs the ETag decides.
+TEST_F(S3CopiesTest, ConditionsOnTheSourceDisplaceEachOther) {
+  put(text_);
+  const std::string etag = etag_of(text_), other = "\"other\"";
+  const std::string before = "Tue, 14 Nov 2023 22:13:19 GMT", at = "Tue, 14 Nov 2023 22:13:20 GMT";
+  const auto with = [&](HttpHeaders headers) {
+    return error_of(copy("/bucket/key", "/bucket/copy", std::move(headers)));
+  };
+  EXPECT_EQ(with({{"x-amz-copy-source-if-match", etag},
+                  {"x-amz-copy-source-if-unmodified-since", before}}),
+            "200 ");
+  EXPECT_EQ(with({{"x-amz-copy-source-if-none-match", etag},
+                  {"x-amz-copy-source-if-modified-since", before}}),
+            "412 PreconditionFailed");
+  EXPECT_EQ(with({{"x-amz-copy-source-if-none-match", other},
+                  {"x-amz-copy-source-if-modified-since", at}}),
+            "200 ");
+}
+
 TEST_F(S3CopiesTest, ConditionsOnTheSourceAndOnTheTarget) {
   put(text_);
   const std::string etag = etag_of(text_);

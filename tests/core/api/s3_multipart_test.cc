@@ -117,6 +117,25 @@ TEST_F(S3MultipartTest, WhatDoesNotFitIsRefusedAndTheUploadStays) {
   EXPECT_EQ(complete(upload, {{1, etag_of(first_)}, {2, etag_of(last_)}}).status, 200);
 }
 
+TEST_F(S3MultipartTest, AnObjectHas5TebibytesAtMost) {
+  const std::string upload = begin();
+  const Bytes id = *parse_id(upload);
+  // Parts that nobody could send in a test.
+  constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+  Asked asked;
+  for (int number = 1; number <= 1024; ++number) {
+    part(upload, number, first_);
+    PartRecord record =
+        *PartRecord::decode(store_.values[part_record_key("bucket", id, number)].value);
+    record.size = 5 * kGibibyte + (number == 1 ? 1 : 0);
+    store_.values[part_record_key("bucket", id, number)].value = record.encode();
+    asked.emplace_back(number, etag_of(first_));
+  }
+  EXPECT_EQ(error_of(complete(upload, asked)), "400 EntityTooLarge");
+  asked.pop_back();
+  EXPECT_EQ(complete(upload, asked).status, 200);
+}
+
 TEST_F(S3MultipartTest, AnUploadThatIsNoneIsRefused) {
   const std::string upload = begin();
   for (const std::string& id : {std::string("x"), std::string(32, '0'), std::string(31, '0')}) {
