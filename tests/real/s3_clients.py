@@ -4,6 +4,7 @@ makes a table of them. The AWS CLI is s3_aws_cli.py, what they have in common s3
 import base64
 import os
 import re
+import urllib.error
 import urllib.request
 import zlib
 
@@ -205,6 +206,29 @@ class Boto3(Client):
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(put, timeout=60):
             pass
         self.demand_equal(self.fetch(self.s3.generate_presigned_url("get_object", names)), body)
+
+    def op_presigned_headers(self):
+        # As SDKs of other languages do it: what else are headers is signed as part of the query.
+        from botocore.auth import S3SigV4QueryAuth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+        body = os.urandom(100)
+        meant = {"x-amz-meta-colour": "light blue", "x-amz-tagging": "a=1&b=2",
+                 "x-amz-checksum-crc32": base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()}
+        request = AWSRequest("PUT", f"http://{self.address}/{self.bucket}/a", params=meant)
+        S3SigV4QueryAuth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", REGION).add_auth(request)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            opener.open(urllib.request.Request(request.url, body[1:], method="PUT"), timeout=60).close()
+            raise Failed("a body that does not have the checksum was taken")
+        except urllib.error.HTTPError as refused:
+            self.demand(b"<Code>BadDigest</Code>" in refused.read(), refused)
+        opener.open(urllib.request.Request(request.url, body, method="PUT"), timeout=60).close()
+        self.demand_equal(self.get("a"), body)
+        head = self.call("head_object", Key="a", ChecksumMode="ENABLED")
+        self.demand_equal((head["Metadata"], head["ChecksumCRC32"]),
+                          ({"colour": "light blue"}, meant["x-amz-checksum-crc32"]))
+        self.demand_equal(len(self.call("get_object_tagging", Key="a")["TagSet"]), 2)
 
 
 class S3Cmd(Client):
