@@ -81,6 +81,34 @@ TEST_F(S3PresignedTest, WhatIsNotSupportedIsRefusedThereToo) {
   EXPECT_EQ(error_of(head()), "404 NoSuchKey");
 }
 
+TEST_F(S3PresignedTest, EachWayToSignWronglyHasItsCode) {
+  put("x");
+  HttpRequest expired = presigned("GET", "/bucket/key");
+  HttpRequest ambiguous = expired;
+  sign_request(ambiguous, {"key", "secret", "us-east-1", "s3"}, clock_.wall_ms());
+  EXPECT_EQ(error_of(ask(*closed_, ambiguous)), "400 InvalidArgument");
+  EXPECT_EQ(error_of(ask(*closed_, expired)), "200 ");
+  clock_.advance_to(clock_.now() + std::chrono::seconds(61));
+  EXPECT_EQ(error_of(ask(*closed_, expired)), "403 AccessDenied");
+
+  const auto in_header = [&](const std::string& name, const std::string& value) {
+    HttpRequest request = make_request("GET", "/bucket/key", {{"Host", "localhost"}});
+    sign_request(request, {"key", "secret", "us-east-1", "s3"}, clock_.wall_ms());
+    request.headers.set(name, value);
+    return error_of(ask(*closed_, request));
+  };
+  EXPECT_EQ(in_header("Authorization", "AWS key:signature"), "400 InvalidRequest");
+  EXPECT_EQ(in_header("Authorization", "AWS4-HMAC-SHA256 Credential=x"),
+            "400 AuthorizationHeaderMalformed");
+  EXPECT_EQ(in_header("x-amz-content-sha256", ""), "400 InvalidRequest");
+  EXPECT_EQ(in_header("x-amz-content-sha256", "none"), "400 InvalidArgument");
+  EXPECT_EQ(in_header("x-amz-content-sha256", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"),
+            "501 NotImplemented");
+  EXPECT_EQ(in_header("x-amz-date", "yesterday"), "403 AccessDenied");
+  EXPECT_EQ(in_header("x-amz-checksum-mode", "ENABLED"), "403 AccessDenied") << "not signed";
+  EXPECT_EQ(in_header("Range", "bytes=0-0"), "206 ") << "need not be";
+}
+
 TEST_F(S3PresignedTest, TheQueryIsSignedAndOnlyThenIsItTakenForHeaders) {
   HttpRequest request = presigned("PUT", "/bucket/key?x-amz-meta-a=1", "x");
   request.set_target(request.target + "&x-amz-meta-b=1");

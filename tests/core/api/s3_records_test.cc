@@ -46,11 +46,44 @@ TEST(S3Records, DamageIsNoticed) {
 TEST(S3Records, ListingsNeedTheBeginningOnly) {
   ObjectRecord large = an_object();
   large.head.etag += "-10000";
+  large.head.checksum_algorithm = "CRC64NVME";
+  large.head.checksum_type = "FULL_OBJECT";
   large.headers.add("x", std::string(5000, 'x'));
   const auto head = ObjectHead::decode(large.encode().substr(0, ObjectHead::kBytesMax));
   ASSERT_TRUE(head.has_value());
   EXPECT_EQ(head->etag, large.head.etag);
   EXPECT_EQ(head->size, 4u);
+  EXPECT_EQ(head->checksum_algorithm, "CRC64NVME");
+  EXPECT_EQ(head->checksum_type, "FULL_OBJECT");
+}
+
+TEST(S3Records, AnUploadsRecordsComeBackWhole) {
+  const UploadRecord upload{.created_ms = 5,
+                            .bucket_created_ms = 3,
+                            .headers = {{"a", "b"}},
+                            .tags = {{"color", "blue"}},
+                            .checksum_algorithm = "SHA256",
+                            .checksum_type = "COMPOSITE"};
+  const auto open = UploadRecord::decode(upload.encode());
+  ASSERT_TRUE(open.has_value());
+  EXPECT_EQ(open->created_ms, 5);
+  EXPECT_EQ(open->bucket_created_ms, 3);
+  EXPECT_EQ(open->headers.get("a"), "b");
+  EXPECT_EQ(open->tags.at(0).name, "color");
+  EXPECT_EQ(open->checksum_algorithm, "SHA256");
+  EXPECT_EQ(open->checksum_type, "COMPOSITE");
+
+  const CompletedRecord completed{.completed_ms = 7,
+                                  .key = "key",
+                                  .etag = "e-2",
+                                  .checksums = {{"x-amz-checksum-crc32", "jNxVsg==-2"}}};
+  const auto over = CompletedRecord::decode(completed.encode());
+  ASSERT_TRUE(over.has_value());
+  EXPECT_EQ(over->completed_ms, 7);
+  EXPECT_EQ(over->key, "key");
+  EXPECT_EQ(over->etag, "e-2");
+  EXPECT_EQ(over->checksums.at(0).name, "x-amz-checksum-crc32");
+  EXPECT_EQ(over->checksums.at(0).value, "jNxVsg==-2");
 }
 
 TEST(S3Records, KeysOfABucketAreTogetherAndTellTheirNames) {
