@@ -51,6 +51,7 @@ bool is_well(const Regression& regression) {
 
 std::string bound(const Summary& each) {
   if (each.failure_count > 0) return fmt::format("BROKEN in {} seeds", each.failure_count);
+  if (each.seeds <= 3) return "held; so few runs bound nothing";
   return fmt::format("held; with 95 % confidence fewer than {:.2g} of such runs fail (3/{})",
                      3.0 / static_cast<double>(each.seeds), each.seeds);
 }
