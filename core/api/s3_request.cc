@@ -243,6 +243,11 @@ bool allows_amz_header(std::string_view name, std::string_view value, Operation 
   return false;
 }
 
+bool is_checksum_of_nothing(const QueryParameter& parameter) {
+  const auto kind = checksum_of_header(parameter.name);
+  return kind && trim(parameter.value) == base64_encode(digest(*kind, ""));
+}
+
 }  // namespace
 
 const std::string* S3Request::parameter(std::string_view name) const {
@@ -274,8 +279,14 @@ S3Result<std::optional<HttpRequest>> with_headers_of_query(const HttpRequest& re
   if (!is_presigned) return std::optional<HttpRequest>();
   HttpRequest meant = request;
   meant.query.clear();
+  const bool says_nothing_of_the_body =
+      std::any_of(parameters->begin(), parameters->end(), is_checksum_of_nothing);
   for (const QueryParameter& parameter : *parameters) {
     const std::string name = to_lower(parameter.name);
+    if (says_nothing_of_the_body &&
+        (is_checksum_of_nothing(parameter) || name == "x-amz-sdk-checksum-algorithm")) {
+      continue;
+    }
     if (name.starts_with("x-amz-") && !is_of_signature(name)) {
       if (meant.headers.find(name) != nullptr) {
         return S3Refusal{s3_error::invalid_argument, parameter.name + " occurs twice"};

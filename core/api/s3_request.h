@@ -67,8 +67,10 @@ struct S3Request {
 
 // A presigned URL may have in its query what else are headers: SDKs put x-amz-acl, x-amz-meta-*, …
 // there ("hoist" them), and they mean the same. Gives the request with them for headers, whose
-// signature is no longer that of what was sent; nothing if it is not presigned. Errors:
-// InvalidArgument, for one that is there twice.
+// signature is no longer that of what was sent; nothing if it is not presigned. A checksum of no
+// octets is left out: SDKs that have no body yet when they presign a PUT put it there by themselves
+// (JavaScript, since 3.729), and S3 takes what is then uploaded. Errors: InvalidArgument, for one
+// that is there twice.
 S3Result<std::optional<HttpRequest>> with_headers_of_query(const HttpRequest& request);
 
 // `domains`: whoever addresses "bucket.domain" means that bucket (virtual-host style).

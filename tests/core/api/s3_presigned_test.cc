@@ -55,6 +55,14 @@ TEST_F(S3PresignedTest, ChecksumsAreCompared) {
             base64_encode(digest(DigestKind::crc32, "x")));
 }
 
+TEST_F(S3PresignedTest, TheChecksumOfABodyThatWasNotThereYetIsNoChecksum) {
+  EXPECT_EQ(put_at("x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32", "x")
+                .status,
+            200);
+  EXPECT_EQ(error_of(put_at("x-amz-checksum-crc32=AAAAAQ%3D%3D", "y")), "400 BadDigest");
+  EXPECT_EQ(ask(*closed_, presigned("GET", "/bucket/key")).body, "x");
+}
+
 TEST_F(S3PresignedTest, ACopyIsACopy) {
   put("text", {{"x-amz-tagging", "a=1"}});
   const HttpResponse copied = ask(
