@@ -62,8 +62,8 @@ RequestBody::RequestBody(const Clock& clock, Connection& connection, RequestRead
       reader_(reader),
       pace_(pace),
       // RFC 9110 §10.1.1: whoever sends the body unasked need not be asked.
-      client_awaits_continue_(reader.parser().expects_continue() && !reader.parser().done() &&
-                              !reader.has_unread()) {
+      client_awaits_continue_(reader.parser().expects_continue() && !reader.has_unread() &&
+                              (!reader.parser().done() || reader.parser().body_bytes() == 0)) {
   CHECK(pace.idle_time > Duration(0) && pace.window_time > Duration(0));
 }
 
@@ -71,6 +71,9 @@ Result<Bytes> RequestBody::next(Deadline deadline) {
   HttpRequestParser& parser = reader_.parser();
   for (;;) {
     if (failure_) return *failure_;
+    // Of an empty body, too: boto3 takes the final answer that comes without it for the answer to
+    // the next request on the connection.
+    if (parser.done()) say_continue();
     if (!parser.done() && reader_.has_unread()) reader_.parse();
     if (parser.error()) return fail(ErrorCode::invalid_argument, parser.error()->message);
     Bytes piece = parser.take_body();
@@ -79,12 +82,15 @@ Result<Bytes> RequestBody::next(Deadline deadline) {
   }
 }
 
+void RequestBody::say_continue() {
+  if (!client_awaits_continue_) return;
+  client_awaits_continue_ = false;
+  // If it fails, so does what follows.
+  (void)connection_.write(kContinue, Deadline::in(clock_, pace_.idle_time));
+}
+
 Result<void> RequestBody::await_more(Deadline deadline) {
-  if (client_awaits_continue_) {
-    client_awaits_continue_ = false;
-    // If it fails, so does the read that follows.
-    (void)connection_.write(kContinue, Deadline::in(clock_, pace_.idle_time));
-  }
+  say_continue();
   const Instant from = clock_.now();
   const Deadline limit{from + std::min(pace_.idle_time - silence_, pace_.window_time - waited_)};
   const auto count = reader_.fill(kPieceBytes, std::min(deadline, limit));
@@ -115,9 +121,9 @@ Error RequestBody::fail(ErrorCode code, std::string message) {
 bool RequestBody::can_be_skipped() const {
   const HttpRequestParser& parser = reader_.parser();
   if (parser.error() || failure_) return false;
-  if (parser.done()) return true;
   // A client that waits for leave to send may, or may not, send its body after a final answer.
   if (client_awaits_continue_) return false;
+  if (parser.done()) return true;
   return size() && *size() - parser.body_bytes() <= kSkippedBytesMax;
 }
 

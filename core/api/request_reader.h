@@ -70,6 +70,7 @@ class RequestBody : public BodySource {
   bool skip();
 
  private:
+  void say_continue();
   Result<void> await_more(Deadline deadline);
   Error fail(ErrorCode code, std::string message);
 

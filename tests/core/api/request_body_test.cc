@@ -185,6 +185,20 @@ TEST_F(RequestBodyTest, ContinueIsSaidAtTheFirstReadOnly) {
   EXPECT_EQ(status_line(receive()), "HTTP/1.1 200 OK");
 }
 
+TEST_F(RequestBodyTest, ContinueIsSaidForAnEmptyBodyToo) {
+  send(head("/step", 0, kExpect));
+  EXPECT_EQ(receive(), "");
+  allow_steps(1);
+  const std::string answer = receive();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")) << answer;
+  EXPECT_FALSE(answer.ends_with("<end>"));
+}
+
+TEST_F(RequestBodyTest, ARefusalOfAnEmptyBodyWithoutContinueClosesToo) {
+  send(head("/refuse", 0, kExpect));
+  EXPECT_TRUE(receive().ends_with("no<end>"));
+}
+
 TEST_F(RequestBodyTest, ARefusalByTheHeadCostsNoUpload) {
   send(head("/refuse", 1'000'000, kExpect));
   const std::string answer = receive();
