@@ -36,11 +36,17 @@ std::string etag_of(const std::vector<PartRecord>& parts) {
 
 }  // namespace
 
+// Of an upload whose id is none of ours: that there is no bucket comes first.
+S3Refusal no_such_upload_in(const S3Context& context, const S3Call& call) {
+  const auto bucket = context.store.find_bucket(call.request.bucket, call.deadline());
+  return bucket ? S3Refusal{s3_error::no_such_upload} : bucket.error();
+}
+
 S3Result<FoundUpload> find_upload(const S3Context& context, const S3Call& call) {
   const auto& [bucket, key, operation, parameters] = call.request;
   if (!is_valid_bucket_name(bucket)) return S3Refusal{s3_error::invalid_bucket_name};
   const auto id = parse_id(call.request.get("uploadId"));
-  if (!id) return S3Refusal{s3_error::no_such_upload};
+  if (!id) return no_such_upload_in(context, call);
   TRY(const auto found,
       context.store.get({bucket_record_key(bucket), upload_record_key(bucket, key, *id)},
                         call.deadline()));
@@ -291,7 +297,7 @@ S3Result<HttpResponse> S3Multipart::complete(const S3Call& call) {
   const auto& [bucket, key, operation, parameters] = call.request;
   TRY(const std::vector<AskedPart> asked, parse_parts(call.body));
   const auto id = parse_id(call.request.get("uploadId"));
-  if (!id) return S3Refusal{s3_error::no_such_upload};
+  if (!id) return no_such_upload_in(context_, call);
   for (int attempt = 1; attempt <= kAttemptsMax; ++attempt) {
     CompletedRecord done;
     const auto is_done = try_to_complete(call, *id, asked, done);

@@ -148,6 +148,7 @@ TEST_F(S3MultipartTest, AnUploadThatIsNoneIsRefused) {
   EXPECT_EQ(error_of(ask("DELETE", "/bucket/key?uploadId=" + upload)), "404 NoSuchUpload");
   EXPECT_EQ(error_of(part(upload, 1, first_)), "404 NoSuchUpload");
   EXPECT_EQ(error_of(ask("POST", "/nobody/key?uploads")), "404 NoSuchBucket");
+  EXPECT_EQ(error_of(ask("DELETE", "/nobody/key?uploadId=x")), "404 NoSuchBucket");
 }
 
 TEST_F(S3MultipartTest, AnUploadOfABucketThatWasDeletedIsNone) {
