@@ -25,17 +25,19 @@ struct BucketPage {
 
 S3Result<BucketPage> make_page(const kv::ScanReply& reply, const Bytes& end, std::size_t limit) {
   BucketPage page;
+  bool is_truncated = reply.covered_to != end;
   for (const kv::ScannedRow& row : reply.rows) {
     TRY(BucketEntry entry, decode_record<BucketEntry>(row.value.value));
     if (entry.is_deleted) continue;
-    std::string bucket = bucket_of_entry(row.key);
     if (page.buckets.size() == limit) {
-      page.next = std::move(bucket);
-      return page;
+      is_truncated = true;
+      break;
     }
-    page.buckets.emplace_back(std::move(bucket), std::move(entry));
+    page.buckets.emplace_back(bucket_of_entry(row.key), std::move(entry));
   }
-  if (reply.covered_to != end) page.next = bucket_of_entry(reply.covered_to);
+  if (!is_truncated) return page;
+  page.next = page.buckets.empty() ? bucket_of_entry(reply.covered_to)
+                                   : behind(page.buckets.back().first);
   return page;
 }
 

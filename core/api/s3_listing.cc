@@ -78,10 +78,9 @@ S3Result<Page> find_page(const S3Context& context, const S3Call& call, const Ask
       if (page.count() == asked.limit) break;
       TRY(page.add(row.key.substr(root.size()), row));
     }
-    if (!page.is_truncated && reply.covered_to != range.to) {
-      page.is_truncated = true;
-      page.next = reply.covered_to.substr(root.size());
-    }
+    // The next page begins behind this one's last row, not where the scan ended: what was not there
+    // yet in between may be by then.
+    if (reply.covered_to != range.to) page.is_truncated = true;
     scan.from = reply.covered_to;
   }
   TRY(context.store.find_bucket(bucket, call.deadline()));
