@@ -34,13 +34,13 @@ std::string etag_of(const std::vector<PartRecord>& parts) {
   return to_hex(md5(all)) + '-' + std::to_string(parts.size());
 }
 
-}  // namespace
-
 // Of an upload whose id is none of ours: that there is no bucket comes first.
 S3Refusal no_such_upload_in(const S3Context& context, const S3Call& call) {
   const auto bucket = context.store.find_bucket(call.request.bucket, call.deadline());
   return bucket ? S3Refusal{s3_error::no_such_upload} : bucket.error();
 }
+
+}  // namespace
 
 S3Result<FoundUpload> find_upload(const S3Context& context, const S3Call& call) {
   const auto& [bucket, key, operation, parameters] = call.request;
