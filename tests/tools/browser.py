@@ -22,9 +22,14 @@ def missing_programs():
 
 
 class Browser:
-    """One browser with one tab; use it with `with`. What the page logged and asked for is kept."""
+    """One browser with one tab; use it with `with`. What the page logged and asked for is kept.
 
-    def __init__(self):
+    settled: a function body in the page that tells whether it has taken in what was done to it; opening
+    a page and every act of the reader waits for that, so that what a test looks at does not move.
+    """
+
+    def __init__(self, settled="return document.readyState === 'complete'"):
+        self.settled = settled
         self.folder = tempfile.mkdtemp(prefix="keelson-browser-")
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True,
                                        stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
@@ -83,6 +88,7 @@ class Browser:
 
     def open(self, path):
         self.ask("POST", "/url", {"url": f"file://{os.path.abspath(path)}"})
+        self.wait_for_settled()
 
     def run(self, script, *arguments):
         """The value of a function body in the page."""
@@ -95,15 +101,20 @@ class Browser:
                 raise AssertionError(f"not within {seconds} s: {what}")
         return value
 
+    def wait_for_settled(self):
+        self.wait_for("the page is settled", self.settled)
+
     def find(self, selector):
         found = self.ask("POST", "/element", {"using": "css selector", "value": selector})
         return found[ELEMENT]
 
     def click(self, selector):
         self.ask("POST", f"/element/{self.find(selector)}/click", {})
+        self.wait_for_settled()
 
     def type(self, selector, text):
         self.ask("POST", f"/element/{self.find(selector)}/value", {"text": text})
+        self.wait_for_settled()
 
     def text(self, selector):
         return self.ask("GET", f"/element/{self.find(selector)}/text")
@@ -131,6 +142,7 @@ class Browser:
 
     def _act(self, source):
         self.ask("POST", "/actions", {"actions": [source]})
+        self.wait_for_settled()
 
     def command(self, name, **parameters):
         """A command of the DevTools protocol."""

@@ -141,8 +141,17 @@ class Page {
       this.#drawOverview();
       this.#fillStates();
       clearTimeout(this.storyTimer);
-      this.storyTimer = setTimeout(() => this.#fillStory(), 120);
+      this.storyTimer = setTimeout(() => {
+        this.storyTimer = null;
+        this.#fillStory();
+      }, 120);
     });
+  }
+
+  // Whether picture, table and list all tell the present state. Until the list does, the page may be
+  // shorter than it will be, and the picture elsewhere on the screen.
+  get isSettled() {
+    return this.diagram.width > 0 && !this.isDue && this.storyTimer === null;
   }
 
   // --- filters ---
