@@ -326,8 +326,13 @@ class Diagram {
       if (right < left) return;
       c.fillStyle = this.hatch(colour, 2);
       c.fillRect(left, lane.y, Math.max(right - left, 1), lane.height - 2);
+      // At its end and on a plate of its own: the role may be written at its beginning.
+      const start = right - c.measureText(text).width - 5;
+      if (start < left + 2) return;
+      c.fillStyle = this.colour.paper;
+      c.fillRect(start - 2, lane.y + 1, right - start - 1, STRIPE - 4);
       c.fillStyle = this.colour.ink;
-      this.#textWithin([text], left + 5, right, lane.y + STRIPE / 2);
+      c.fillText(text, start, lane.y + STRIPE / 2);
     };
     for (const span of this.model.absences.get(lane.machine.index) ?? []) {
       shade(span, this.colour.faint, span.text);

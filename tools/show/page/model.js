@@ -120,7 +120,7 @@ class Model {
   nameOfClients(machine) {
     if (!machine.isNode) return machine.name;
     const isOrder = (operation) => operation.what.startsWith("operator: ");
-    return `${this.operationIndexes.get(machine.index).items.every(isOrder) ? "operator" : "clients"} in ${machine.name}`;
+    return `${this.operationIndexes.get(machine.index).items.every(isOrder) ? "operator" : "clients"} ${machine.name}`;
   }
 
   // What a node was in a group at that time; undefined before it was anything.
