@@ -124,6 +124,19 @@ class Page(unittest.TestCase):
         self.assertIn("→ 200", bad)
         self.assertIn("BROKEN: probe claim", bad)
 
+    def test_where_the_oracle_names_times_only_that_answer_is_wrong(self):
+        run = json.loads(json.dumps(self.run_data))
+        called, returned = self.wrong[0], self.wrong[1]
+        at_once = list(self.wrong)
+        at_once[0] -= 1  # Another answer of the same node, of the same moment.
+        run["operations"].append(at_once)
+        run["operations"].sort(key=lambda operation: operation[0])
+        node = run["machines"][self.wrong[3]][0]
+        run["violation"]["message"] = f"{node} answered 200 from {called / 1e9:.9f}s to {returned / 1e9:.9f}s"
+        self.open(self.write("times.html", run))
+        culprits = self.browser.run("return keelson.model.culprits.map((o) => [o.called, o.returned])")
+        self.assertEqual(culprits, [[called, returned]])
+
     def test_a_run_that_held_opens_as_a_whole_and_says_so(self):
         self.open(self.held)
         first, last = self.window()

@@ -163,12 +163,13 @@ int main(int argc, char** argv) {
   replay_app->add_option("--trace", replay_trace, "Write the run's trace");
 
   ShowCommand show_command;
-  CLI::App* const show_app = app.add_subcommand("show", "Draw a run: a page to look at");
+  CLI::App* const show_app =
+      app.add_subcommand("show", "Draw a run: a page to look at, or tell it in words");
   show_app->add_option("what", show_command.what, "A .repro file, or a scenario")->required();
   show_app->add_option("--seed", show_command.seed, "Of the scenario");
   show_app->add_option("--out", show_command.out_file, "What to write; else named by the run");
   show_app->add_option("--format", show_command.format)
-      ->check(CLI::IsMember({"html", "perfetto"}))
+      ->check(CLI::IsMember({"html", "text", "perfetto"}))
       ->capture_default_str();
   show_app->add_option("--cause", show_command.cause_file, "What keelson-sim cause has written");
 

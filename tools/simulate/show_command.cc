@@ -11,12 +11,17 @@
 #include "tools/show/diagram.h"
 #include "tools/show/perfetto.h"
 #include "tools/show/recorder.h"
+#include "tools/show/story.h"
 #include "tools/simulate/command.h"
 #include "tools/simulate/worker.h"
 
 namespace keelson::simulate {
 
 namespace {
+
+// As many lines as a person reads on a terminal.
+constexpr std::size_t kStoryLines = 40;
+constexpr const char* kStandardOutput = "/dev/stdout";
 
 // The run that is asked for.
 struct Source {
@@ -61,6 +66,20 @@ Result<std::unique_ptr<Source>> find_source(const ShowCommand& command) {
                                             "keelson-sim replay " + command.what});
 }
 
+std::string file_of(const ShowCommand& command, const scenarios::Scenario& scenario,
+                    std::uint64_t seed) {
+  if (!command.out_file.empty()) return command.out_file;
+  if (command.format == "text") return kStandardOutput;
+  return fmt::format("{}-{}.{}", scenario.name, seed, command.format == "html" ? "html" : "json");
+}
+
+std::string written(const show::Recording& recording, const std::string& format,
+                    const std::vector<show::CausePoint>& cause) {
+  if (format == "html") return show::to_page(recording, cause);
+  if (format == "text") return show::to_story(recording, kStoryLines);
+  return show::to_perfetto(recording);
+}
+
 }  // namespace
 
 int show(const ShowCommand& command) {
@@ -74,12 +93,7 @@ int show(const ShowCommand& command) {
     if (!parsed) return usage(command.cause_file + ": " + parsed.error().message);
     cause = *std::move(parsed);
   }
-  const bool is_html = command.format == "html";
-  const std::string path =
-      !command.out_file.empty()
-          ? command.out_file
-          : fmt::format("{}-{}.{}", (*source)->scenario->name, (*source)->seed,
-                        is_html ? "html" : "json");
+  const std::string path = file_of(command, *(*source)->scenario, (*source)->seed);
   std::ofstream file(path);
   if (!file) return usage("cannot write " + path);
 
@@ -99,8 +113,9 @@ int show(const ShowCommand& command) {
                              .message = outcome.failure->message,
                              .at = has_time ? outcome.failure->at_ns : recording.end};
     }
-    file << (is_html ? show::to_page(recording, cause) : show::to_perfetto(recording));
+    file << written(recording, command.format, cause);
     file.close();
+    if (path == kStandardOutput) return;
     fmt::print("{}: {} messages, {} operations, {} events; digest {:016x}\n", path,
                recording.messages.size(), recording.operations.size(), recording.events.size(),
                recording.digest);

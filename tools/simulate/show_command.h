@@ -1,4 +1,4 @@
-// keelson-sim show: one run, as a diagram for a person.
+// keelson-sim show: one run, as a diagram or in words, for a person.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ struct ShowCommand {
   std::string what;  // The name of a scenario if a seed is given, else a .repro file.
   std::optional<std::uint64_t> seed;
   std::string out_file;
-  std::string format = "html";
+  std::string format = "html";  // Or "text", which goes to the standard output, or "perfetto".
   std::string cause_file;  // What keelson-sim cause has written; empty: none.
 };
 

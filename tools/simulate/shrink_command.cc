@@ -59,11 +59,19 @@ void print_json(const Shrunk& shrunk, std::int64_t took_ms, const std::string& o
   fmt::print("{}\n", boost::json::serialize(object));
 }
 
-void print_text(const Shrunk& shrunk, std::int64_t took_ms, const std::string& out_file) {
+// What happens in the run that is left: few choices do not say by themselves what they mean.
+void print_story(const std::string& out_file, const std::string& program) {
+  const auto story = output_of(program, {"show", out_file, "--format", "text"});
+  if (story) fmt::print("what happens:\n{}", *story);
+}
+
+void print_text(const Shrunk& shrunk, std::int64_t took_ms, const std::string& out_file,
+                const std::string& program) {
   const Outcome& left = shrunk.outcome;
   fmt::print("{} choices are left after {}.{:03} s and {} runs: {}\n", left.choices.size(),
              took_ms / 1000, took_ms % 1000, shrunk.runs, left.failure->message);
   print_choices(left.choices);
+  print_story(out_file, program);
   fmt::print("  repeat: build/bin/keelson-sim replay {}\n", out_file);
 }
 
@@ -88,8 +96,11 @@ int shrink_run(const ShrinkOptions& options) {
   if (!shrunk) return usage(shrunk.error().message);
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - start);
-  const auto print = options.json ? print_json : print_text;
-  print(*shrunk, took.count(), out_file);
+  if (options.json) {
+    print_json(*shrunk, took.count(), out_file);
+  } else {
+    print_text(*shrunk, took.count(), out_file, options.program);
+  }
   return static_cast<int>(ExitCode::held);
 }
 

@@ -243,19 +243,17 @@ class Model {
     }
   }
 
-  // The operations that the oracle objects to: those whose times its sentence names, or that
-  // returned as it fired from a node that it names.
+  // The operations that the oracle objects to: those whose times its sentence names; if there are
+  // none, those that returned as it fired, from a node that it names.
   #findCulprits() {
     const violation = this.violation;
     const times = new Set([...(violation?.message ?? "").matchAll(/(\d+(?:\.\d+)?)s\b/g)]
       .map((match) => Math.round(Number(match[1]) * 1e9)));
-    for (const operation of this.operations) {
-      const isNamed = times.has(operation.called) && times.has(operation.returned);
-      const isLast = operation.returned === violation?.at && operation.outcome === "ok" &&
-        violation.message.includes(this.nameOf(operation.node));
-      operation.isCulprit = isNamed || isLast;
-    }
-    this.culprits = this.operations.filter((operation) => operation.isCulprit);
+    const named = this.operations.filter((operation) => times.has(operation.called) && times.has(operation.returned));
+    this.culprits = named.length > 0 ? named : this.operations.filter((operation) =>
+      operation.returned === violation?.at && operation.outcome === "ok" &&
+      violation.message.includes(this.nameOf(operation.node)));
+    for (const operation of this.culprits) operation.isCulprit = true;
   }
 }
 
