@@ -108,7 +108,8 @@ void append(Bytes& out, const Batch& batch) {
 }
 
 Result<Batch> decode_batch(BytesView bytes) {
-  TRY(wire::Batch message, parse<wire::Batch>(bytes, "batch"));
+  wire::Batch message;
+  TRY(parse(bytes, "batch", message));
   return from_wire(std::move(message));
 }
 

@@ -179,7 +179,8 @@ struct BodyWriter {
 };
 
 Result<Command> parse_prepare(BytesView body) {
-  TRY(wire::Prepare message, parse<wire::Prepare>(body, "prepare"));
+  wire::Prepare message;
+  TRY(parse(body, "prepare", message));
   Prepare prepare{.transaction = std::move(*message.mutable_transaction()),
                   .primary = GroupId(message.primary()),
                   .participants = {},
@@ -201,7 +202,8 @@ Result<Command> parse_prepare(BytesView body) {
 }
 
 Result<Command> parse_decide(BytesView body) {
-  TRY(wire::Decide message, parse<wire::Decide>(body, "decide"));
+  wire::Decide message;
+  TRY(parse(body, "decide", message));
   Decide decide{.transaction = std::move(*message.mutable_transaction()),
                 .kind = Decide::Kind::commit,
                 .prepared_at = Timestamp(message.prepared_at()),
@@ -239,7 +241,8 @@ Result<ShardChange> parse_change(wire::ChangeShards& message) {
 }
 
 Result<Command> parse_step(CommandKind kind, BytesView body) {
-  TRY(wire::MoveStep message, parse<wire::MoveStep>(body, "step of a move"));
+  wire::MoveStep message;
+  TRY(parse(body, "step of a move", message));
   const std::uint64_t move = message.move();
   KeyRange range{std::move(*message.mutable_from()), std::move(*message.mutable_to())};
   if (kind == CommandKind::fence_range) return Command(FenceRange{move, std::move(range)});
@@ -261,25 +264,30 @@ Result<Command> parse_body(CommandKind kind, BytesView body) {
     case CommandKind::prepare: return parse_prepare(body);
     case CommandKind::decide: return parse_decide(body);
     case CommandKind::finish: {
-      TRY(wire::Finish message, parse<wire::Finish>(body, "finish"));
+      wire::Finish message;
+      TRY(parse(body, "finish", message));
       return Command(Finish{.transaction = std::move(*message.mutable_transaction()),
                             .committed_at = Timestamp(message.committed_at())});
     }
     case CommandKind::forget: {
-      TRY(wire::Forget message, parse<wire::Forget>(body, "forget"));
+      wire::Forget message;
+      TRY(parse(body, "forget", message));
       return Command(Forget{std::move(*message.mutable_transaction())});
     }
     case CommandKind::collect_garbage: {
-      TRY(wire::CollectGarbage message, parse<wire::CollectGarbage>(body, "collect garbage"));
+      wire::CollectGarbage message;
+      TRY(parse(body, "collect garbage", message));
       return Command(CollectGarbage{std::move(*message.mutable_from())});
     }
     case CommandKind::raise_ceiling: {
-      TRY(wire::RaiseCeiling message, parse<wire::RaiseCeiling>(body, "raise ceiling"));
+      wire::RaiseCeiling message;
+      TRY(parse(body, "raise ceiling", message));
       return Command(RaiseCeiling{.at_least = Timestamp(message.at_least()),
                                   .step = duration_of_ms(message.step_ms())});
     }
     case CommandKind::change_shards: {
-      TRY(wire::ChangeShards message, parse<wire::ChangeShards>(body, "change of shards"));
+      wire::ChangeShards message;
+      TRY(parse(body, "change of shards", message));
       TRY(ShardChange change, parse_change(message));
       return Command(ChangeShards{.version = message.version(), .change = std::move(change)});
     }
@@ -370,9 +378,10 @@ BatchResult decode_batch_result(BytesView bytes) {
   if (bytes.front() == kResultRejected) return {};
   if (bytes.front() == kResultMoved) return {.has_moved = true};
   if (bytes.front() == kResultLocked) {
-    auto message = parse<wire::Lock>(bytes.substr(1), "lock");
-    CHECK(message.has_value());
-    return {.lock = from_wire(*std::move(message))};
+    wire::Lock message;
+    const auto parsed = parse(bytes.substr(1), "lock", message);
+    CHECK(parsed.has_value());
+    return {.lock = from_wire(std::move(message))};
   }
   CHECK(bytes.size() == kOutcomeBytes);
   return {.outcome = BatchOutcome{.applied = bytes[0] != '\0',
@@ -392,7 +401,8 @@ Bytes encode(const CommandResult& result) {
 }
 
 Result<CommandResult> decode_command_result(BytesView bytes) {
-  TRY(wire::CommandResult message, parse<wire::CommandResult>(bytes, "result of a command"));
+  wire::CommandResult message;
+  TRY(parse(bytes, "result of a command", message));
   CommandResult result;
   TRY(result.status, from_wire(message.status()));
   result.at = Timestamp(message.at());
@@ -411,7 +421,8 @@ Bytes encode(const Record& record) {
 }
 
 Result<Record> decode_record(BytesView bytes) {
-  TRY(const wire::Record message, parse<wire::Record>(bytes, "record of a transaction"));
+  wire::Record message;
+  TRY(parse(bytes, "record of a transaction", message));
   Record record{.committed_at = Timestamp(message.committed_at()), .participants = {}};
   for (const std::uint64_t group : message.participants()) {
     record.participants.push_back(GroupId(group));

@@ -181,7 +181,8 @@ Bytes to_bytes(const ForwardReply& reply) {
 }
 
 Result<ForwardRequest> forward_request_from_bytes(BytesView bytes) {
-  TRY(wire::ForwardRequest message, parse<wire::ForwardRequest>(bytes, "forwarded request"));
+  wire::ForwardRequest message;
+  TRY(parse(bytes, "forwarded request", message));
   ForwardRequest request;
   request.request_id = message.request_id();
   request.group = GroupId(message.group());
@@ -211,7 +212,8 @@ Result<ForwardRequest> forward_request_from_bytes(BytesView bytes) {
 }
 
 Result<ForwardReply> forward_reply_from_bytes(BytesView bytes) {
-  TRY(wire::ForwardReply message, parse<wire::ForwardReply>(bytes, "reply to a forwarded request"));
+  wire::ForwardReply message;
+  TRY(parse(bytes, "reply to a forwarded request", message));
   ForwardReply reply;
   reply.request_id = message.request_id();
   switch (message.result_case()) {

@@ -158,7 +158,8 @@ Bytes encode(const Ownership& ownership) {
 }
 
 Result<Ownership> decode_ownership(BytesView bytes) {
-  TRY(wire::Ownership message, parse<wire::Ownership>(bytes, "ownership"));
+  wire::Ownership message;
+  TRY(parse(bytes, "ownership", message));
   Ownership ownership;
   ownership.newest_move_ = message.newest_move();
   for (wire::OwnershipPart& part : *message.mutable_parts()) {

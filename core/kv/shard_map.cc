@@ -144,7 +144,8 @@ Bytes encode(const ShardMap& map) {
 }
 
 Result<ShardMap> decode_shard_map(BytesView bytes) {
-  TRY(wire::ShardMap message, parse<wire::ShardMap>(bytes, "shard map"));
+  wire::ShardMap message;
+  TRY(parse(bytes, "shard map", message));
   ShardMap map;
   map.version_ = message.version();
   map.shards_.clear();

@@ -55,10 +55,11 @@ class StateStore::Application {
     FieldDigest digest(group.digest);
     digest.add(data);
     auto stamped = decode_command(data);
-    Bytes result = encode(CommandResult{});
+    Bytes result;
     if (!stamped) {
       // A version before or after this one proposed it. It is the same nothing for every node.
       SOMETIMES(parts_.env_.marks, "kv: an entry that is no command");
+      result = encode(CommandResult{});
     } else {
       StoreRows rows(parts_, group.store);
       GroupMachine machine(rows, group.memory, parts_.env_.marks);
@@ -70,8 +71,11 @@ class StateStore::Application {
           TRY(done, apply_batch(group, machine, stamped->stamp, *batch));
         }
         result = encode(done);
-      } else if (is_taken) {
-        TRY(const CommandResult done, machine.apply(stamped->stamp, stamped->command));
+      } else {
+        CommandResult done;
+        if (is_taken) {
+          TRY(done, machine.apply(stamped->stamp, stamped->command));
+        }
         result = encode(done);
       }
     }
