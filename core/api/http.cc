@@ -9,6 +9,9 @@ namespace keelson::api {
 
 namespace {
 
+// More than most requests and answers have: room for them is made once.
+constexpr std::size_t kFieldsExpected = 8;
+
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
@@ -28,6 +31,7 @@ bool is_unreserved(char c) {
 }  // namespace
 
 void HttpHeaders::add(std::string name, std::string value) {
+  if (fields_.empty()) fields_.reserve(kFieldsExpected);
   fields_.push_back({std::move(name), std::move(value)});
 }
 

@@ -2,6 +2,7 @@
 #include "core/api/request_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/check.h"
 
@@ -17,26 +18,37 @@ constexpr std::uint64_t kSkippedBytesMax = 64 * 1024;
 }  // namespace
 
 void RequestReader::parse() {
-  begin_ += parser_.put(BytesView(buffer_).substr(begin_, end_ - begin_));
+  begin_ += parser_.put(unread());
   CHECK(begin_ <= end_);
 }
 
 Result<std::size_t> RequestReader::fill(std::size_t bytes, Deadline deadline) {
-  if (begin_ > 0) {
-    // Only what is unread moves; the room behind it stays as it is.
-    std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
-              buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());
+  // The parser uses up everything except an unfinished line or a chunk's head, both of limited
+  // size.
+  const std::size_t wanted = unread().size() + bytes;
+  if (buffer_bytes_ < wanted) {
+    move_to_buffer(std::max(wanted, 2 * buffer_bytes_));
+  } else if (begin_ > 0) {
+    std::copy(buffer_.get() + begin_, buffer_.get() + end_, buffer_.get());
     end_ -= begin_;
     begin_ = 0;
   }
-  // The parser uses up everything except an unfinished line or a chunk's head, both of limited
-  // size.
-  if (buffer_.size() < end_ + bytes) buffer_.resize(end_ + bytes);
   TRY(const std::size_t count,
-      connection_.read(std::span(buffer_.data() + end_, bytes), deadline));
+      connection_.read(std::span(buffer_.get() + end_, bytes), deadline));
   if (count == 0) return Error{ErrorCode::connection_lost, "the stream has ended"};
   end_ += count;
   return count;
+}
+
+// Not a string, as that would be filled with zeros first.
+void RequestReader::move_to_buffer(std::size_t bytes) {
+  CHECK(unread().size() <= bytes);
+  auto buffer = std::make_unique_for_overwrite<char[]>(bytes);
+  std::copy(buffer_.get() + begin_, buffer_.get() + end_, buffer.get());
+  buffer_ = std::move(buffer);
+  buffer_bytes_ = bytes;
+  end_ -= begin_;
+  begin_ = 0;
 }
 
 void RequestReader::read_away(std::size_t bytes, Deadline deadline) {
@@ -50,9 +62,8 @@ void RequestReader::read_away(std::size_t bytes, Deadline deadline) {
 }
 
 void RequestReader::trim_buffer() {
-  if (buffer_.size() <= kBufferBytesKept || end_ > kBufferBytesKept) return;
-  buffer_.resize(kBufferBytesKept);
-  buffer_.shrink_to_fit();
+  if (buffer_bytes_ <= kBufferBytesKept || unread().size() > kBufferBytesKept) return;
+  move_to_buffer(kBufferBytesKept);
 }
 
 RequestBody::RequestBody(const Clock& clock, Connection& connection, RequestReader& reader,

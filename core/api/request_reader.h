@@ -2,8 +2,8 @@
 // another, the body of which may be taken piece by piece.
 #pragma once
 
+#include <memory>
 #include <optional>
-#include <string>
 
 #include "core/api/http.h"
 #include "core/api/http_parser.h"
@@ -38,9 +38,14 @@ class RequestReader {
   void trim_buffer();
 
  private:
+  BytesView unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
+  // Another buffer of `bytes`, with what is unread at its front. REQUIRES: that fits.
+  void move_to_buffer(std::size_t bytes);
+
   Connection& connection_;
   HttpRequestParser parser_;
-  std::string buffer_;  // Octets [begin_, end_) were read and not yet parsed.
+  std::unique_ptr<char[]> buffer_;  // Octets [begin_, end_) were read and not yet parsed.
+  std::size_t buffer_bytes_ = 0;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };

@@ -149,7 +149,7 @@ const Rule* find_rule(std::string_view method, const S3Request& request) {
                       : request.key.empty()  ? Level::bucket
                                              : Level::object;
   for (const Rule& rule : kRules) {
-    if (rule.method != method || rule.level != level) continue;
+    if (rule.level != level || rule.method != method) continue;
     if (rule.parameter.empty()) return &rule;
     const std::string* const given = request.parameter(rule.parameter);
     if (given != nullptr && (rule.value.empty() || *given == rule.value)) return &rule;
