@@ -12,6 +12,9 @@ namespace keelson::scenarios {
 
 namespace {
 
+// More than nearly every head has.
+constexpr std::size_t kHeadBytesExpected = 512;
+
 bool has_field(const std::vector<HttpField>& fields, std::string_view name) {
   return std::any_of(fields.begin(), fields.end(),
                      [&](const HttpField& field) { return field.has_name(name); });
@@ -142,17 +145,21 @@ CallResult HttpClient::receive(const HttpRequest& request, const Manners& manner
 }
 
 Bytes HttpClient::encode(const HttpRequest& request) const {
-  Bytes bytes = request.method + " " + request.target + " HTTP/1.1\r\n";
+  Bytes bytes;
+  bytes.reserve(kHeadBytesExpected + request.body.size());
+  bytes.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
   if (!has_field(request.headers, "Host")) bytes += "Host: " + server_ + "\r\n";
-  for (const HttpField& field : request.headers) bytes += field.name + ": " + field.value + "\r\n";
+  for (const HttpField& field : request.headers) {
+    bytes.append(field.name).append(": ").append(field.value).append("\r\n");
+  }
   const bool wants_length = !request.body.empty() || request.method == "PUT" ||
                             request.method == "POST";
   if (wants_length && !has_field(request.headers, "Content-Length") &&
       !has_field(request.headers, "Transfer-Encoding")) {
     bytes += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
   }
-  bytes += "\r\n";
-  return bytes + request.body;
+  bytes.append("\r\n").append(request.body);
+  return bytes;
 }
 
 }  // namespace keelson::scenarios

@@ -11,6 +11,8 @@ namespace keelson::scenarios {
 namespace {
 
 constexpr std::size_t kHeadLimit = 64 << 10;
+// More than nearly every answer has.
+constexpr std::size_t kFieldsExpected = 16;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -138,6 +140,7 @@ bool HttpResponseParser::take_head() {
   const Bytes head = buffer_.substr(0, end + 2);
   buffer_.erase(0, end + 4);
   response_ = {};
+  response_.headers.reserve(kFieldsExpected);
   if (!parse_head(head)) return false;
   if (response_.status >= 100 && response_.status < 200) {
     if (response_.status == 101) return fail("the server switches protocols");
