@@ -111,6 +111,7 @@ bool Probes::owns_path(std::string_view raw_path) const {
       std::none_of(hints_.begin(), hints_.end(), hinted)) {
     return false;
   }
+  if (exact_.contains(raw_path)) return true;  // As a probe asks: of each request three times.
   // A path that passes through a probe prefix and leaves it again ("/healthz/../bucket") counts,
   // too: who resolves dot segments when is not for us to guess.
   std::vector<std::string> resolved;
