@@ -19,7 +19,7 @@ using wal_format::kBatchHeaderBytes;
 using wal_format::kSegmentHeaderBytes;
 
 // A buffer that one large batch has stretched is not kept.
-constexpr std::size_t kBufferBytesKept = 1 << 20;
+constexpr std::size_t kBufferBytesKept = 4 << 20;
 
 void empty_frame(Bytes& frame) {
   if (frame.capacity() > kBufferBytesKept) Bytes().swap(frame);
@@ -193,7 +193,8 @@ Result<void> Wal::write_batch_in_turn(Purpose purpose, Deadline deadline) {
   }
   TRY(sync_or_io_error(*file_, deadline));
 
-  position_ += writing_.size();
+  last_batch_bytes_ = writing_.size();
+  position_ += last_batch_bytes_;
   filled_to_ = std::max(filled_to_, position_);
   ++next_sequence_;
   durable_ = additions_here;

@@ -87,7 +87,7 @@ struct WalOptions {
   bool must_exist = false;
   // About so many bytes behind the last batch are kept zero-filled, and their existence durable:
   // the sync of a batch then need not save a new size of the file as well. Made by a fiber of the
-  // log, half of it at a time and never beyond segment_bytes. 0: off.
+  // log, half of it at a time, never beyond segment_bytes, and not behind a large batch. 0: off.
   std::uint64_t preallocate_bytes = 1 << 20;
   // A log with nothing to write for so long is sealed, once. 0: never.
   Duration seal_after = std::chrono::milliseconds(50);
@@ -233,6 +233,7 @@ class Wal {
   bool needs_seal_ = false;      // The last batch says something.
   Instant last_synced_at_;
   std::uint64_t preallocate_at_ = 0;  // The position at which there is to be more room.
+  std::uint64_t last_batch_bytes_ = 0;
   bool upkeep_has_timer_ = false;
   WaitQueue upkeep_due_;
   TaskGroup upkeep_;

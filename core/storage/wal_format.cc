@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t kSegmentMagic = 0x0a4c'4157'4c45'454b;  // "KEELWAL\n" on disk.
 constexpr std::uint32_t kVersion = 2;
+constexpr std::size_t kEntryHeadBytes = 8 + 8 + 1 + 4;
 
 // What a batch's header and place say, mixed; the checksum of the payload starts from it. Salted,
 // so that a search through a client's bytes finds no header in them, whatever the client chose.
@@ -126,6 +127,9 @@ void append_entries(Bytes& payload, GroupId group, const std::vector<raft::Entry
   CHECK(entries.size() <= UINT32_MAX);
   begin_record(payload, group, RecordKind::entries);
   append_u32(payload, static_cast<std::uint32_t>(entries.size()));
+  std::size_t size = payload.size();
+  for (const raft::Entry& entry : entries) size += kEntryHeadBytes + entry.data.size();
+  if (size > payload.capacity()) payload.reserve(size);
   for (const raft::Entry& entry : entries) {
     CHECK(entry.data.size() <= kPayloadBytesMax);
     append_u64(payload, entry.term.value);

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
 constexpr std::uint64_t kZerosBytes = 128 << 10;
+// Batches from this size on take longer to write than the sync of a file that grows costs more: for
+// them no room is made, or each of their octets would be written twice.
+constexpr std::uint64_t kLargeBatchBytes = 256 << 10;
 
 }  // namespace
 
@@ -108,6 +111,7 @@ void Wal::notify_upkeep() {
 
 bool Wal::must_preallocate() const {
   return options_.preallocate_bytes > 0 && position_ >= preallocate_at_ &&
+         last_batch_bytes_ < kLargeBatchBytes &&
          filled_to_ < options_.segment_bytes &&
          filled_to_ < position_ + options_.preallocate_bytes / 2 + 1;
 }
