@@ -20,6 +20,7 @@ inline void use_production_limits(NodeConfig& config) {
   config.snapshot_chunk_bytes = production.snapshot_chunk_bytes;
   config.state_cache_bytes = production.state_cache_bytes;
   config.state_wal_bytes_limit = production.state_wal_bytes_limit;
+  config.state_checkpoint_write_bytes = production.state_checkpoint_write_bytes;
   config.state_unsaved_bytes_limit = production.state_unsaved_bytes_limit;
 }
 

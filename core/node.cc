@@ -315,6 +315,7 @@ Result<void> Node::open_state(Deadline deadline) {
   options.chunk_bytes = config_.snapshot_chunk_bytes;
   options.cache_bytes = config_.state_cache_bytes;
   options.wal_bytes_limit = config_.state_wal_bytes_limit;
+  options.checkpoint_write_bytes = config_.state_checkpoint_write_bytes;
   options.unsaved_bytes_limit = config_.state_unsaved_bytes_limit;
   auto opened = kv::StateStore::open(env_, options, deadline);
   if (!opened && opened.error().code == ErrorCode::corrupt) {

@@ -97,6 +97,7 @@ struct NodeConfig {
   std::uint64_t state_cache_bytes = 64 << 20;     // Of the state's pages, in memory.
   // Of the state's -wal file; beyond, a load that never pauses waits for a checkpoint.
   std::uint64_t state_wal_bytes_limit = 64 << 20;
+  std::size_t state_checkpoint_write_bytes = 256 << 10;  // Of neighbouring pages, at once.
   // What was applied is written to the state's database when there is so much of it.
   std::uint64_t state_unsaved_bytes_limit = 16 << 20;
   std::size_t snapshot_chunk_bytes = 256 << 10;   // Of one message that carries a snapshot's part.

@@ -131,6 +131,7 @@ NodeConfig scenario_config(std::size_t nodes, std::size_t groups) {
   config.wal_preallocate_bytes = 4 << 10;
   config.state_cache_bytes = 256 << 10;
   config.state_wal_bytes_limit = 256 << 10;
+  config.state_checkpoint_write_bytes = 4 << 10;  // Power is lost between any two pages.
   config.disk_reserve_bytes = 16 << 10;
   return config;
 }

@@ -80,6 +80,7 @@ Result<void> StateStore::Parts::open(Deadline deadline) {
   TRY(const bool is_row, first.step());
   (void)is_row;
   files_->set_deadline(Deadline::never());
+  files_->set_pages_together(options_.checkpoint_write_bytes);
   files_->set_pause([this] { env_.scheduler.sleep_for(Duration(1)); });
   saver_.spawn("state saver", [this] { save_loop(); });
   return {};

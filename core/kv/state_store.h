@@ -56,6 +56,9 @@ struct StateStoreOptions {
   // Above this size of the -wal file, make_durable() lets applying wait for one more, short
   // checkpoint, as otherwise a load that never pauses lets the file grow for ever.
   std::uint64_t wal_bytes_limit = 64 << 20;
+  // Neighbouring pages that a checkpoint writes at once: for a disk, a few large writes are less
+  // work than many small ones.
+  std::size_t checkpoint_write_bytes = 256 << 10;
   // Open at the same time; more are refused.
   std::size_t snapshots_limit = 3;
 };

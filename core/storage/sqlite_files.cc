@@ -135,6 +135,12 @@ Result<std::size_t> SqliteFiles::read_header(std::span<char> into, std::uint64_t
 Result<void> SqliteFiles::read_page(std::span<char> into, std::uint64_t offset) {
   if (failure_) return *failure_;
   CHECK(into.size() == kPageSize && offset % kPageSize == 0);
+  // A checkpoint that did not come to the end has synced nothing, and yet is read from here.
+  if (offset >= pages_at_ && offset < pages_at_ + pages_.size()) {
+    std::copy_n(pages_.begin() + static_cast<std::ptrdiff_t>(offset - pages_at_), kPageSize,
+                into.begin());
+    return {};
+  }
   TRY(const std::size_t count, database_.file->pread(into, offset, deadline_));
   if (count < kPageSize) {
     return Error{ErrorCode::corrupt, fmt::format("{}: ends at offset {}, within or before page {}",
@@ -143,11 +149,11 @@ Result<void> SqliteFiles::read_page(std::span<char> into, std::uint64_t offset) 
   return check_page(into, offset);
 }
 
+// Only the checkpointing connection writes here.
 Result<void> SqliteFiles::write_page(BytesView page, std::uint64_t offset) {
   if (failure_) return *failure_;
   CHECK(page.size() == kPageSize && offset % kPageSize == 0);
   CHECK(salt_.has_value());
-  // Only the checkpointing connection writes here, one page at a time.
   std::copy_n(page.begin(), kContent, page_to_write_.begin());
   Bytes number;
   append_u64(number, *salt_);
@@ -155,22 +161,40 @@ Result<void> SqliteFiles::write_page(BytesView page, std::uint64_t offset) {
   number.clear();
   append_u64(number, checksum_of(page_to_write_, offset));
   std::copy(number.begin(), number.end(), page_to_write_.begin() + kChecked);
-  return put(database_, view(page_to_write_), offset);
+  if (pages_together_bytes_ <= kPageSize) return put(database_, view(page_to_write_), offset);
+  if (!pages_.empty() && offset != pages_at_ + pages_.size()) TRY(write_pages());
+  if (pages_.empty()) pages_at_ = offset;
+  pages_.append(view(page_to_write_));
+  return pages_.size() < pages_together_bytes_ ? Result<void>() : write_pages();
+}
+
+// What cannot be written is kept: SQLite may have been told that the file has it.
+Result<void> SqliteFiles::write_pages() {
+  if (pages_.empty()) return {};
+  TRY(put(database_, pages_, pages_at_));
+  pages_.clear();
+  return {};
 }
 
 Result<void> SqliteFiles::truncate_database(std::uint64_t size) {
   if (failure_) return *failure_;
+  TRY(write_pages());
   TRY(const std::uint64_t now, database_.file->size());
   if (now == size) return {};
   ++database_.writes;
   return database_.file->truncate(size, deadline_);
 }
 
-Result<void> SqliteFiles::sync_database() { return sync(database_); }
+Result<void> SqliteFiles::sync_database() {
+  if (failure_) return *failure_;
+  TRY(write_pages());
+  return sync(database_);
+}
 
 Result<std::uint64_t> SqliteFiles::database_size() {
   if (failure_) return *failure_;
-  return database_.file->size();
+  TRY(const std::uint64_t size, database_.file->size());
+  return pages_.empty() ? size : std::max<std::uint64_t>(size, pages_at_ + pages_.size());
 }
 
 // --- the -wal file ---

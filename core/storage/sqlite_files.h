@@ -68,6 +68,10 @@ class SqliteFiles {
   const std::string& path() const { return path_; }
   bool has_wal() const { return wal_.file != nullptr; }
 
+  // Pages that a checkpoint writes one behind the other go to the disk together, when there are so
+  // many bytes of them, or at the latest with its sync; one by one, unless set.
+  void set_pages_together(std::size_t bytes) { pages_together_bytes_ = bytes; }
+
   // Until when the calls below wait for the disk; never, unless set.
   void set_deadline(Deadline deadline) { deadline_ = deadline; }
 
@@ -143,6 +147,7 @@ class SqliteFiles {
   bool is_whole(std::span<const char> page, std::uint64_t offset) const;
   Result<void> gather(BytesView bytes, std::uint64_t offset);
   Result<void> write_gathered();
+  Result<void> write_pages();
   Result<void> put(OneFile& file, BytesView bytes, std::uint64_t offset);
   Result<void> sync(OneFile& file);
   std::uint64_t& frame_checksum(std::uint64_t frame);
@@ -156,6 +161,11 @@ class SqliteFiles {
   std::optional<std::uint64_t> salt_;  // Nothing until a page was read or made.
   std::uint64_t own_salt_;             // For a file that we make.
   std::array<char, kPageSize> page_to_write_;
+  // Pages that follow one another and are not written yet, and where they belong. Until then they
+  // are read from here.
+  Bytes pages_;
+  std::uint64_t pages_at_ = 0;
+  std::size_t pages_together_bytes_ = kPageSize;
 
   // XXH3 of the page in each frame of the -wal file, from frame 1 at [0]; 0 where it is not known.
   std::vector<std::uint64_t> frame_checksums_;

@@ -41,6 +41,7 @@ class Texts {
     auto texts = std::make_unique<Texts>();
     TRY(texts->files, SqliteFiles::open(env.disk, kPath, SqliteFiles::Purpose::use,
                                         env.random.identifier(), never));
+    texts->files->set_pages_together(5 * kPageSize);
     TRY(texts->database, SqliteDatabase::open(*texts->files, {.cache_bytes = 64 * 1024}));
     TRY(texts->put_, texts->database->prepare("INSERT OR REPLACE INTO t VALUES(?1,?2)"));
     TRY(texts->get_, texts->database->prepare("SELECT text FROM t WHERE id=?1"));
@@ -153,6 +154,44 @@ TEST_F(SqliteVfsTest, AReaderSeesOneMomentWhileOthersWriteAndCheckpoint) {
     EXPECT_FALSE(*rows->step());
     EXPECT_EQ(*texts->get(0), "overwritten");
   });
+}
+
+// Then some of what it has copied is not in the file yet; whoever begins to read sees it.
+TEST_F(SqliteVfsTest, WhatACheckpointHasCopiedIsReadEvenIfItDidNotComeToTheEnd) {
+  for (std::uint64_t texts_put = 1; texts_put < 12; ++texts_put) {
+    OneMachine machine;
+    machine.run([&](Env& env) {
+      const auto texts = opened(env);
+      for (std::uint64_t id = 0; id < texts_put; ++id) EXPECT_TRUE(texts->put(id, long_text(id)));
+      auto reader = SqliteDatabase::open(*texts->files, {.cache_bytes = 64 * 1024});
+      ASSERT_TRUE(reader.has_value());
+      {
+        auto row = (*reader)->prepare("SELECT count(*) FROM t");
+        ASSERT_TRUE(row.has_value());
+        ASSERT_TRUE((*reader)->execute("BEGIN"));
+        ASSERT_TRUE(*row->step());
+        row->reset();
+        EXPECT_TRUE(texts->put(1000, "what the reader does not see"));
+        const auto checkpoint = texts->database->checkpoint();
+        ASSERT_TRUE(checkpoint.has_value());
+        EXPECT_GT(checkpoint->copied, 0u);
+        EXPECT_LT(checkpoint->copied, checkpoint->frames);
+      }
+      auto other = SqliteDatabase::open(*texts->files, {.cache_bytes = 64 * 1024});
+      ASSERT_TRUE(other.has_value());
+      auto rows = (*other)->prepare("SELECT text FROM t WHERE id<1000 ORDER BY id");
+      ASSERT_TRUE(rows.has_value());
+      for (std::uint64_t id = 0; id < texts_put; ++id) {
+        ASSERT_TRUE(*rows->step());
+        EXPECT_EQ(rows->bytes(0), long_text(id));
+      }
+      rows->reset();
+    });
+    machine.run([&](Env& env) {
+      const auto texts = opened(env);
+      for (std::uint64_t id = 0; id < texts_put; ++id) EXPECT_EQ(*texts->get(id), long_text(id));
+    });
+  }
 }
 
 // --- damage ---
