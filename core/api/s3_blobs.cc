@@ -113,6 +113,8 @@ S3Result<StoredBody> store_body(const S3Context& context, const S3Call& call,
       // More has come: what is full is not the last.
       if (chunk.size() == chunk_bytes) TRY(writer.write(std::exchange(chunk, {})));
       const std::size_t count = std::min(rest.size(), chunk_bytes - chunk.size());
+      // What does not end with one piece is likely to fill the chunk.
+      if (!chunk.empty() && chunk.capacity() < chunk.size() + count) chunk.reserve(chunk_bytes);
       chunk.append(rest.substr(0, count));
       rest.remove_prefix(count);
     }

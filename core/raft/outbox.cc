@@ -5,13 +5,9 @@
 
 namespace keelson::raft {
 
-void Outbox::put(Lane lane, FrameKind kind, BytesView head, BytesView body) {
-  Bytes whole;
-  whole.reserve(head.size() + body.size());
-  whole.append(head);
-  whole.append(body);
-  bytes_ += 1 + whole.size();
-  queue(lane).push_back({kind, std::move(whole)});
+void Outbox::put(Lane lane, FrameKind kind, Bytes body) {
+  bytes_ += 1 + body.size();
+  queue(lane).push_back({kind, std::move(body)});
 }
 
 void Outbox::put_beat(GroupId group, const Message& message) {

@@ -18,7 +18,7 @@ class Outbox {
  public:
   enum class Lane : std::uint8_t { control, log, snapshot };
 
-  void put(Lane lane, FrameKind kind, BytesView head, BytesView body);
+  void put(Lane lane, FrameKind kind, Bytes body);
   // Shares a frame with the others that wait. REQUIRES: is_heartbeat(message).
   void put_beat(GroupId group, const Message& message);
 

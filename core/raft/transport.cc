@@ -26,6 +26,15 @@ Outbox::Lane lane_of(const Message& message) {
   return append != nullptr && !append->entries.empty() ? Outbox::Lane::log : Outbox::Lane::control;
 }
 
+// The body of a call or its reply.
+Bytes numbered(std::uint64_t request_id, BytesView bytes) {
+  Bytes body;
+  body.reserve(8 + bytes.size());
+  append_u64(body, request_id);
+  body.append(bytes);
+  return body;
+}
+
 }  // namespace
 
 Result<GroupMessage> parse_raft_body(BytesView body) {
@@ -160,9 +169,9 @@ void Transport::send(NodeId to, GroupId group, const Message& message) {
   if (peer->version >= kVersionOfHeartbeatFrames && is_heartbeat(message)) {
     peer->outgoing.put_beat(group, message);
   } else {
-    scratch_.clear();
-    encode(message, scratch_);
-    peer->outgoing.put(lane_of(message), FrameKind::raft, u64_head(group.value), scratch_);
+    Bytes body = u64_head(group.value);
+    encode(message, body);
+    peer->outgoing.put(lane_of(message), FrameKind::raft, std::move(body));
   }
   peer->outgoing_changed.notify_one();
 }
@@ -176,7 +185,7 @@ Result<Bytes> Transport::call(NodeId to, BytesView request, Deadline deadline) {
     return Error{ErrorCode::unavailable, fmt::format("too much queued to {}", to_string(to))};
   }
   PendingCall pending(*this, to);
-  peer->outgoing.put(Outbox::Lane::log, FrameKind::request, u64_head(pending.id), request);
+  peer->outgoing.put(Outbox::Lane::log, FrameKind::request, numbered(pending.id, request));
   peer->outgoing_changed.notify_one();
   while (!pending.reply && !pending.lost) {
     if (!pending.changed.wait(deadline) && !pending.reply && !pending.lost) {
@@ -346,7 +355,7 @@ void Transport::write_loop(Peer& peer, Session& session) {
     if (peer.outgoing.empty()) {
       const auto ping_at = Deadline::in(env_.clock, options_.ping_interval);
       if (!peer.outgoing_changed.wait(ping_at) && peer.outgoing.empty()) {
-        peer.outgoing.put(Outbox::Lane::control, FrameKind::ping, {}, {});
+        peer.outgoing.put(Outbox::Lane::control, FrameKind::ping, {});
       }
       continue;
     }
@@ -440,7 +449,7 @@ void Transport::serve_call(Peer& peer, std::uint64_t request_id, Bytes request) 
   const Bytes reply = handler_.on_call(peer.id, std::move(request));
   // A reply on another connection would find nobody waiting.
   if (peer.connection == nullptr || peer.session_number != asked_on) return;
-  peer.outgoing.put(Outbox::Lane::log, FrameKind::reply, u64_head(request_id), reply);
+  peer.outgoing.put(Outbox::Lane::log, FrameKind::reply, numbered(request_id, reply));
   peer.outgoing_changed.notify_one();
 }
 

@@ -116,7 +116,6 @@ class Transport : public MessageSender {
   std::map<std::uint64_t, PendingCall*> pending_calls_;
   std::uint64_t next_request_id_ = 1;
 
-  Bytes scratch_;        // A message being encoded; kept for its capacity.
   RefusalLog refusals_;
   TaskGroup calls_;      // Incoming calls being served.
   TaskGroup greetings_;  // Accepted connections whose hello is awaited.

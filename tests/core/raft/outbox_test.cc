@@ -17,7 +17,7 @@ AppendEntries beat(std::uint64_t term, std::uint64_t round) {
 }
 
 void put(Outbox& outbox, Lane lane, std::size_t size, char letter) {
-  outbox.put(lane, FrameKind::raft, {}, Bytes(size, letter));
+  outbox.put(lane, FrameKind::raft, Bytes(size, letter));
 }
 
 // The first letters of the frames that one take() gives.
