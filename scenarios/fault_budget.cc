@@ -4,14 +4,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/check.h"
+
 namespace keelson::scenarios {
 
-FaultBudget::FaultBudget(std::size_t nodes, IsWhole is_whole)
-    : is_whole_(std::move(is_whole)), is_harmed_(nodes, false) {}
+FaultBudget::FaultBudget(std::size_t nodes, std::size_t harmed_most, IsWhole is_whole)
+    : harmed_most_(harmed_most), is_whole_(std::move(is_whole)), is_harmed_(nodes, false) {
+  CHECK(harmed_most <= minority_of(nodes));
+}
 
 bool FaultBudget::may_harm(std::size_t node) {
   const std::size_t others = harmed_count() - (is_harmed_[node] ? 1 : 0);
-  return 2 * (others + 1) < is_harmed_.size();
+  return others < harmed_most_;
 }
 
 std::size_t FaultBudget::harmed_count() {

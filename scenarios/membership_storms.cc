@@ -19,7 +19,8 @@ void membership_change(RunContext& context) {
 }
 
 // Nothing but replacements, joint consensus all the way, with leaders that are cut off on either
-// side of the line between the old members and the new.
+// side of the line between the old members and the new, and nodes whose disk is lost: they are what
+// replacements are for.
 void replace_node(RunContext& context) {
   FaultProfile profile;
   profile.none()
@@ -28,7 +29,8 @@ void replace_node(RunContext& context) {
       .set(FaultKind::crash, 700)
       .set(FaultKind::kill, 300)
       .set(FaultKind::hold_and_release, 300)
-      .set(FaultKind::slow_disk, 300);
+      .set(FaultKind::slow_disk, 300)
+      .set(FaultKind::wiped_disk, 300);
   profile.leader_aim_per_thousand = 700;
   run_storm(context, {.nodes = 3,
                       .safety_span = seconds(5),

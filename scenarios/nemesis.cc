@@ -29,7 +29,9 @@ Nemesis::Nemesis(sim::World& world, NemesisTargets targets, FaultPlan plan)
       targets_(std::move(targets)),
       plan_(std::move(plan)),
       states_(targets_.nodes.size()),
-      budget_(targets_.nodes.size(), [this](std::size_t position) { return is_whole(position); }) {
+      budget_(targets_.nodes.size(),
+              targets_.harmed_most.value_or(FaultBudget::minority_of(targets_.nodes.size())),
+              [this](std::size_t position) { return is_whole(position); }) {
   for (const FaultAction& action : plan_.actions) {
     CHECK(is_valid(action, targets_.nodes.size()));
   }

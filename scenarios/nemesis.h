@@ -40,6 +40,8 @@ struct NemesisTargets {
   std::function<void(std::size_t node)> on_wiped;
   // Whether a node that was harmed holds again what it had promised. Without it, none ever does.
   FaultBudget::IsWhole is_whole;
+  // How many may be harmed at once; without it a minority of the nodes.
+  std::optional<std::size_t> harmed_most = {};
   // Where in its log the node can tell rot from a tear: in this file, before this offset.
   std::function<std::pair<std::string, std::uint64_t>(std::size_t node)> log_at_rest;
   // How many writes of the node's log have become durable so far.

@@ -177,7 +177,11 @@ void Operator::settle() {
 std::vector<NodeId> Operator::voters() const {
   Node* const leader = leader_of(GroupId(0));
   if (leader == nullptr) return {};
-  return members_where(leader->raft().core(GroupId(0)).configuration(), true);
+  std::vector<NodeId> voters;
+  for (const auto& [id, member] : leader->raft().core(GroupId(0)).configuration().members) {
+    if (member.is_voter || member.regains_vote) voters.push_back(id);
+  }
+  return voters;
 }
 
 bool Operator::is_settled() const {
@@ -213,7 +217,8 @@ std::optional<Operator::Change> Operator::step_towards(const std::vector<NodeId>
   for (const NodeId id : wanted) {
     const auto member = present.members.find(id);
     if (member == present.members.end()) return add_learner(id);
-    if (!member->second.is_voter) return raft::Promote{.id = id};
+    // Who lost its disk is given its vote without being asked.
+    if (!member->second.is_voter && !member->second.regains_vote) return raft::Promote{.id = id};
   }
   for (const auto& [id, member] : present.members) {
     const bool is_wanted = std::find(wanted.begin(), wanted.end(), id) != wanted.end();

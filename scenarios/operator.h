@@ -45,7 +45,8 @@ class Operator {
   void settle();
   // Whether it is so, by what the leaders say.
   bool is_settled() const;
-  // The voters of the default group, as its leader knows them; empty while there is no leader.
+  // The voters of the default group, as its leader knows them, with those that have lost their disk
+  // and get their vote back; empty while there is no leader.
   std::vector<NodeId> voters() const;
 
  private:

@@ -116,6 +116,10 @@ NemesisTargets Storm::nemesis_targets() {
     was_wiped_[node] = true;
   };
   targets.is_whole = [this](std::size_t node) { return is_whole(node); };
+  if (options_.operations && options_.operations->changes_membership) {
+    CHECK(options_.operations->voters_least >= 3);
+    targets.harmed_most = 1;
+  }
   targets.log_at_rest = [this](std::size_t node) {
     const LogTap::Place last = log_taps_[node]->last_batch();
     return std::pair(last.path, last.offset);
@@ -146,11 +150,6 @@ void Storm::draw_operations() {
     return;
   }
   options_.operations->groups = config_.group_count;
-  for (const FaultKind kind :
-       {FaultKind::rot, FaultKind::misdirected_write, FaultKind::misplaced_block,
-        FaultKind::wiped_disk}) {
-    options_.profile.set(kind, 0);
-  }
 }
 
 // Swarm: each run has a cluster of its own shape, with limits small enough to be met.

@@ -49,7 +49,7 @@ class Story {
         return;
       case EventKind::start:
         // All do at the beginning.
-        if (event.at > 0 && is_of_node) add(event, words.empty() ? "starts" : "starts: " + words);
+        if (event.at > 0 && is_of_node) add(event, words);
         return;
       case EventKind::end:
         if (is_of_node) add(event, words);

@@ -75,11 +75,11 @@ void add_gate(CLI::App& app, Command& chosen) {
   GateOptions& options = flags->options;
   CLI::App* const command = app.add_subcommand("gate", "What CI calls");
   command->add_option("--time", flags->time, "Run fresh seeds for so long: 60s, 5m");
-  command->add_option("--seeds", options.seeds, "Run so many seeds instead");
+  command->add_option("--seeds", options.seeds, "Run so many seeds instead, in each shard");
   command->add_option("--scenario", options.scenarios, "Only these; may be repeated");
   command->add_option("--base", options.base, "What fresh seeds derive from, say a commit id")
       ->default_val("keelson");
-  command->add_option("--shard", flags->shard, "I/N: the Ith of N equal parts, from 0");
+  command->add_option("--shard", flags->shard, "I/N: every Nth seed from the Ith on, I from 0");
   command->add_option("--jobs", options.workers, "Worker processes, at least 2")
       ->default_val(2)
       ->check(CLI::Range(2, 64));
