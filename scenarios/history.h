@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -75,14 +76,14 @@ class History {
     Id op = 0;
     bool is_return = false;
   };
-  const std::vector<Operation>& operations() const { return operations_; }
+  const std::deque<Operation>& operations() const { return operations_; }
   const std::vector<Event>& events() const { return events_; }
   std::uint64_t count(Outcome outcome) const;
 
  private:
   void finish(Id id, Outcome outcome, sim::TrueTime now);
 
-  std::vector<Operation> operations_;
+  std::deque<Operation> operations_;
   std::vector<Event> events_;
 };
 

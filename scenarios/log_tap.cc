@@ -33,11 +33,8 @@ std::optional<std::uint64_t> take(BytesView& bytes, std::size_t width) {
   return value;
 }
 
-// Room made ahead of the log is zeros.
-bool is_zeros(BytesView bytes) {
-  if (bytes.empty()) return true;
-  return bytes.front() == '\0' && bytes.substr(1) == bytes.substr(0, bytes.size() - 1);
-}
+// The image shares memory with the disk each time that it has grown by so much.
+constexpr std::uint64_t kSharedAtOnce = 256 << 10;
 
 }  // namespace
 
@@ -55,16 +52,15 @@ void LogTap::on_write(const sim::Machine&, const std::string& path, std::uint64_
     // What is before the last one was told for good.
     std::erase_if(segments_, [&](const auto& each) { return each.first + 1 < *number; });
   }
-  Bytes& image = segment.image;
+  sim::FileBytes& image = segment.image;
   if (offset < segment.said_to) {
     const std::uint64_t told = std::min<std::uint64_t>(bytes.size(), segment.said_to - offset);
-    const bool is_same = BytesView(image).substr(offset, told) == bytes.substr(0, told);
+    const bool is_same = image.read(offset, told) == bytes.substr(0, told);
     if (!is_same) complain(*number, segment, "wrote over");
   }
-  // Zeros beyond the end are not kept: nothing is read from them.
-  if (offset >= image.size() && is_zeros(bytes)) return;
-  if (offset > image.size()) image.resize(offset);
-  image.replace(offset, std::min<std::uint64_t>(bytes.size(), image.size() - offset), bytes);
+  // Zeros beyond the end, the room made ahead, are not kept: nothing is read from them.
+  if (offset >= image.size() && sim::is_zeros(bytes)) return;
+  image.write(bytes, offset);
 }
 
 void LogTap::on_truncate(const sim::Machine&, const std::string& path, std::uint64_t size) {
@@ -104,7 +100,8 @@ void LogTap::on_restart() {
       segment = {};
       continue;
     }
-    segment.image = std::move(*left);
+    segment.image = {};
+    segment.image.write(*left, 0);
     read_on(number, segment);
   }
 }
@@ -116,8 +113,8 @@ void LogTap::demand_survival() {
     const auto& [number, segment] = *last;
     if (segment.said_to == 0) continue;
     const auto left = machine_.disk().read_durable(wal_format::segment_path(number));
-    const BytesView told = BytesView(segment.image).substr(0, segment.said_to);
-    if (!left || BytesView(*left).substr(0, told.size()) != told) {
+    if (!left || BytesView(*left).substr(0, segment.said_to) !=
+                     segment.image.read(0, segment.said_to)) {
       complain(number, segment, "relied on, before it was durable,");
     }
     return;
@@ -133,15 +130,18 @@ void LogTap::complain(std::uint32_t number, const Segment& segment, std::string_
 
 void LogTap::read_on(std::uint32_t number, Segment& segment) {
   if (segment.read_to == 0) {
-    const auto header = wal_format::decode_segment_header(segment.image);
+    const auto header = wal_format::decode_segment_header(
+        segment.image.read(0, wal_format::kSegmentHeaderBytes));
     if (!header || !*header || (*header)->segment != number) return;
     segment.salt = (*header)->salt;
     segment.read_to = wal_format::kSegmentHeaderBytes;
   }
+  const std::uint64_t begin = segment.read_to;
+  const Bytes unread = segment.image.read(begin, UINT64_MAX);
   while (segment.read_to < segment.image.size()) {
-    const auto batch = wal_format::read_batch(BytesView(segment.image).substr(segment.read_to),
+    const auto batch = wal_format::read_batch(BytesView(unread).substr(segment.read_to - begin),
                                               {segment.salt, number, segment.read_to});
-    if (!batch) return;
+    if (!batch) break;
     if (!batch->payload.empty()) {  // Not a seal.
       ++batches_;
       last_segment_ = number;
@@ -158,6 +158,13 @@ void LogTap::read_on(std::uint32_t number, Segment& segment) {
     segment.read_to += wal_format::kBatchHeaderBytes + batch->payload.size();
     if (!batch->payload.empty()) segment.said_to = segment.read_to;
   }
+  if (segment.said_to >= segment.shared_to + kSharedAtOnce) share_memory(number, segment);
+}
+
+void LogTap::share_memory(std::uint32_t number, Segment& segment) {
+  const auto* const file = machine_.disk().visible_file(wal_format::segment_path(number));
+  if (file != nullptr) segment.image.share_blocks_of(*file, segment.said_to);
+  segment.shared_to = segment.said_to;
 }
 
 bool LogTap::tell(BytesView payload) {

@@ -1,7 +1,8 @@
 // LogTap: watches the write-ahead log on one node's disk and tells the oracles what has become
 // durable, when it has.
 //
-// It keeps its own image of what the node writes below "wal/" and, each time a sync of a segment
+// It keeps its own image of what the node writes below "wal/" (for as long as the disk holds the
+// same bytes, both share their memory) and, each time a sync of a segment
 // has succeeded, reads on in it: batches by their checksums (core/storage/wal_format.h), the
 // records in them by a reader of its own. What a loss of power has left is read again from the
 // disk, so a batch that was never synced and has survived counts from then on; one that only a page
@@ -53,13 +54,15 @@ class LogTap : public sim::DiskTap {
 
  private:
   struct Segment {
-    Bytes image;                // What was written, without zeros at the end.
+    sim::FileBytes image;       // What was written, without zeros at the end.
     std::uint64_t read_to = 0;  // Everything before was durable and has been told.
     std::uint64_t said_to = 0;  // The same without seals behind the last batch: 0 if none is there.
     std::uint64_t salt = 0;
+    std::uint64_t shared_to = 0;  // What is before was compared with the disk, to share it.
   };
 
   void read_on(std::uint32_t number, Segment& segment);
+  void share_memory(std::uint32_t number, Segment& segment);
   void demand_survival();
   void complain(std::uint32_t number, const Segment& segment, std::string_view what);
   bool tell(BytesView payload);

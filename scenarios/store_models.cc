@@ -3,6 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <vector>
+
 #include "scenarios/checker/check_history.h"
 #include "core/base/check.h"
 
@@ -44,41 +49,69 @@ checker::Operation operation_of(const Operation& operation) {
   check_failed("known kind of call", __FILE__, __LINE__);
 }
 
-checker::History history_of(const History& history) {
-  checker::History checked;
-  for (const Operation& operation : history.operations()) {
-    checked.operations.push_back(operation_of(operation));
+// What is about one object: its operations' positions in the whole history, and its events, which
+// name operations by those.
+struct ObjectPart {
+  std::vector<History::Id> operations;
+  std::vector<History::Event> events;
+};
+
+std::map<std::string_view, ObjectPart> cut_by_key(const History& history) {
+  std::map<std::string_view, ObjectPart> parts;
+  const auto part_of = [&](History::Id op) -> ObjectPart& {
+    return parts[history.operations()[op].key];
+  };
+  for (History::Id op = 0; op < history.operations().size(); ++op) {
+    part_of(op).operations.push_back(op);
   }
-  for (const History::Event& event : history.events()) {
+  for (const History::Event& event : history.events()) part_of(event.op).events.push_back(event);
+  return parts;
+}
+
+checker::History history_of(const History& history, const ObjectPart& part) {
+  checker::History checked;
+  for (const History::Id op : part.operations) {
+    checked.operations.push_back(operation_of(history.operations()[op]));
+  }
+  for (const History::Event& event : part.events) {
+    const auto found = std::lower_bound(part.operations.begin(), part.operations.end(), event.op);
+    const auto op = static_cast<std::size_t>(found - part.operations.begin());
     // What was given up on may still take effect afterwards.
-    const bool is_unknown = checked.operations[event.op].outcome == checker::Outcome::unknown;
-    if (!event.is_return || !is_unknown) checked.events.push_back({event.op, event.is_return});
+    const bool is_unknown = checked.operations[op].outcome == checker::Outcome::unknown;
+    if (!event.is_return || !is_unknown) checked.events.push_back({op, event.is_return});
   }
   return checked;
 }
 
+std::string message_of(std::string_view key, const checker::LinearizabilityResult& result) {
+  return fmt::format("object {} {}: {}", key,
+                     result.verdict == Verdict::undecided ? "was not decided"
+                                                          : "is not linearizable",
+                     result.message);
+}
+
 }  // namespace
 
+// One object after the other, so that no more than one is there in the checker's words.
 HistoryVerdict check_objects(const History& history, std::uint64_t steps_limit_a_key) {
-  const auto describe_operation = [&](std::size_t op) {
-    return describe(history.operations()[op]);
-  };
   checker::Budget budget;
   budget.steps = steps_limit_a_key;
-  const checker::HistoryResult result = checker::check_history(
-      history_of(history), checker::ModelKind::objects, budget, describe_operation);
   HistoryVerdict verdict;
-  verdict.verdict = result.verdict;
-  verdict.key = result.key;
-  verdict.steps = result.steps;
-  verdict.keys = result.objects;
-  verdict.undecided_keys = result.undecided_objects;
-  if (result.verdict == Verdict::not_linearizable) {
-    verdict.message =
-        fmt::format("object {} is not linearizable: {}", result.key, result.found.message);
-  } else if (result.verdict == Verdict::undecided) {
-    verdict.message =
-        fmt::format("object {} was not decided: {}", result.key, result.found.message);
+  for (const auto& object : cut_by_key(history)) {
+    const ObjectPart& part = object.second;
+    const auto describe_operation = [&](std::size_t op) {
+      return describe(history.operations()[part.operations[op]]);
+    };
+    const checker::LinearizabilityResult result =
+        checker::check_object(history_of(history, part), {}, budget, describe_operation);
+    ++verdict.keys;
+    verdict.steps += result.steps;
+    if (result.verdict == Verdict::undecided) ++verdict.undecided_keys;
+    if (result.verdict == Verdict::linearizable || result.verdict == verdict.verdict) continue;
+    verdict.verdict = result.verdict;
+    verdict.key = object.first;
+    verdict.message = message_of(object.first, result);
+    if (result.verdict == Verdict::not_linearizable) break;
   }
   return verdict;
 }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "core/base/check.h"
@@ -49,13 +48,13 @@ Error no_directory(std::string_view path, bool is_file) {
 Result<std::size_t> AttachedFile::pread(std::span<char> into, std::uint64_t offset,
                                         Deadline deadline) {
   TRY(disk_.take_time(DiskOperation::read, path_, deadline));
-  const Bytes& content = image_->visible();
+  const FileBytes& content = image_->visible();
   if (offset >= content.size()) return std::size_t{0};
   const std::size_t size = std::min<std::uint64_t>(into.size(), content.size() - offset);
   if (!image_->harms().empty()) [[unlikely]] {
     TRY(disk_.meet_harms(*image_, path_, {offset, offset + size}));
   }
-  if (size > 0) std::memcpy(into.data(), content.data() + offset, size);
+  content.read_into(into.first(size), offset);
   return size;
 }
 

@@ -19,6 +19,25 @@ constexpr std::uint64_t kTornPartsLimit = 32;
 
 std::uint64_t sector_of(std::uint64_t offset) { return offset / kSectorBytes; }
 
+// From the first to the last place where they differ, to the sector. REQUIRES: equal sizes.
+ByteRange difference(BytesView before, BytesView after) {
+  ByteRange range{0, before.size()};
+  const auto differs = [&](std::uint64_t begin, std::uint64_t end) {
+    return before.substr(begin, end - begin) != after.substr(begin, end - begin);
+  };
+  while (range.begin < range.end) {
+    const std::uint64_t end = std::min(range.begin + kSectorBytes, range.end);
+    if (differs(range.begin, end)) break;
+    range.begin = end;
+  }
+  while (range.begin < range.end) {
+    const std::uint64_t begin = range.end - std::min(kSectorBytes, range.end - range.begin);
+    if (differs(begin, range.end)) break;
+    range.end = begin;
+  }
+  return range;
+}
+
 }  // namespace
 
 FileImage::FileImage(std::shared_ptr<std::uint64_t> used_bytes)
@@ -26,16 +45,16 @@ FileImage::FileImage(std::shared_ptr<std::uint64_t> used_bytes)
 
 FileImage::~FileImage() { *used_bytes_ -= content_.size(); }
 
-void FileImage::replace_content(Bytes content) {
+void FileImage::replace_content(FileBytes content) {
   *used_bytes_ += content.size();
   *used_bytes_ -= content_.size();
   content_ = std::move(content);
 }
 
 Bytes FileImage::durable() const {
-  Bytes content = content_;
+  FileBytes content = content_;
   undo_all(content);
-  return content;
+  return content.all();
 }
 
 void FileImage::write(BytesView bytes, std::uint64_t offset) {
@@ -43,72 +62,65 @@ void FileImage::write(BytesView bytes, std::uint64_t offset) {
   Change change{.offset = offset, .written = bytes.size(), .size_before = content_.size()};
   const std::uint64_t end = offset + bytes.size();
   change.size_after = std::max<std::uint64_t>(content_.size(), end);
-  const std::uint64_t overwritten_end = std::min<std::uint64_t>(end, content_.size());
-  if (offset < overwritten_end) change.saved = overwritten_end - offset;
-  note(change);
+  if (offset < content_.size()) {
+    Bytes before = content_.read(offset, bytes.size());
+    const ByteRange changed = difference(before, bytes.substr(0, before.size()));
+    change.saved_at = offset + changed.begin;
+    change.saved = changed.size() == before.size() ? std::move(before)
+                                                   : before.substr(changed.begin, changed.size());
+  }
   if (end > content_.size()) *used_bytes_ += end - content_.size();
-  if (offset > content_.size()) content_.resize(offset);
-  // What lies beyond the end is appended, which touches it once.
-  content_.replace(offset, std::min<std::uint64_t>(bytes.size(), content_.size() - offset), bytes);
-  CHECK(content_.size() == change.size_after);
+  note(std::move(change));
+  content_.write(bytes, offset);
+  CHECK(content_.size() == changes_.back().size_after);
 }
 
 void FileImage::truncate(std::uint64_t size) {
   Change change{.offset = std::min<std::uint64_t>(size, content_.size()),
                 .size_before = content_.size(),
                 .size_after = size};
-  change.saved = content_.size() - change.offset;
-  note(change);
+  if (size < content_.size()) change.before_cut = std::make_shared<FileBytes>(content_);
+  note(std::move(change));
   *used_bytes_ += size;
   *used_bytes_ -= content_.size();
   content_.resize(size);
 }
 
-// Saves what the change is about to replace.
-void FileImage::note(const Change& change) {
+void FileImage::note(Change change) {
   if (changes_.size() >= kUnsyncedChangesLimit) write_back_oldest();
-  if (change.saved > 0) saved_bytes_.append(content_, change.offset, change.saved);
-  changes_.push_back(change);
+  changes_.push_back(std::move(change));
 }
 
 void FileImage::write_back_oldest() {
   make_durable(first_change_ + changes_.size() / 2);
 }
 
-std::vector<FileImage::Undone> FileImage::undo_all(Bytes& content) const {
-  std::vector<Undone> undone(changes_.size());
-  std::size_t saved_end = saved_bytes_.size();
+std::vector<Bytes> FileImage::undo_all(FileBytes& content) const {
+  std::vector<Bytes> written(changes_.size());
   for (std::size_t i = changes_.size(); i-- > 0;) {
     const Change& change = changes_[i];
     CHECK(content.size() == change.size_after);
-    CHECK(saved_end >= change.saved);
-    undone[i].change = change;
-    if (!change.is_dropped && change.written > 0) {
-      undone[i].bytes = content.substr(change.offset, change.written);
-    }
     if (change.is_whole_file) {
       remains_->put_into(content);
       continue;
     }
-    content.resize(change.size_before);
-    if (change.saved == 0) continue;
-    saved_end -= change.saved;
-    content.replace(change.offset, change.saved, saved_bytes_, saved_end, change.saved);
+    if (!change.is_dropped) written[i] = content.read(change.offset, change.written);
+    if (change.before_cut != nullptr) {
+      content.append_rest_of(*change.before_cut);
+    } else {
+      content.resize(change.size_before);
+      content.write(change.saved, change.saved_at);
+    }
   }
-  CHECK(saved_end == 0);
-  return undone;
+  return written;
 }
 
-void FileImage::redo(Bytes& content, const Undone& undone) {
-  const Change& change = undone.change;
+void FileImage::redo(FileBytes& content, const Change& change, BytesView written) {
   if (change.written == 0) {
     content.resize(change.size_after);
-    return;
+  } else {
+    content.write(written, change.offset);
   }
-  if (content.size() < change.offset + change.written) {
-    content.resize(change.offset + change.written);
-  }
-  content.replace(change.offset, change.written, undone.bytes);
 }
 
 ByteRange FileImage::Change::range() const {
@@ -116,9 +128,8 @@ ByteRange FileImage::Change::range() const {
   return {size_after, UINT64_MAX};
 }
 
-void FileImage::redo_torn(Bytes& content, const Undone& undone, std::uint64_t lost_parts,
-                          std::uint64_t number) {
-  const Change& change = undone.change;
+void FileImage::redo_torn(FileBytes& content, const Change& change, BytesView written,
+                          std::uint64_t lost_parts, std::uint64_t number) {
   const std::uint64_t first = sector_of(change.offset);
   const std::uint64_t sectors = sector_of(change.offset + change.written - 1) - first + 1;
   const std::uint64_t parts = std::min(sectors, kTornPartsLimit);
@@ -127,9 +138,8 @@ void FileImage::redo_torn(Bytes& content, const Undone& undone, std::uint64_t lo
     const std::uint64_t begin = std::max((first + sector) * kSectorBytes, change.offset);
     const std::uint64_t end =
         std::min((first + sector + 1) * kSectorBytes, change.offset + change.written);
-    if (content.size() < end) content.resize(end);
     if (!harms_.empty()) harms_.overwritten({begin, end}, number);
-    content.replace(begin, end - begin, undone.bytes, begin - change.offset, end - begin);
+    content.write(written.substr(begin - change.offset, end - begin), begin);
   }
 }
 
@@ -137,13 +147,9 @@ void FileImage::forget_changes(std::uint64_t until) {
   if (until <= first_change_) return;
   CHECK(until <= change_count());
   const auto count = static_cast<std::ptrdiff_t>(until - first_change_);
-  std::size_t saved = 0;
-  for (std::ptrdiff_t i = 0; i < count; ++i) {
-    const Change& change = changes_[static_cast<std::size_t>(i)];
-    saved += change.saved;
-    if (!harms_.empty()) harms_.overwritten(change.range(), first_change_ + i);
+  for (std::ptrdiff_t i = 0; i < count && !harms_.empty(); ++i) {
+    harms_.overwritten(changes_[static_cast<std::size_t>(i)].range(), first_change_ + i);
   }
-  saved_bytes_.erase(0, saved);
   changes_.erase(changes_.begin(), changes_.begin() + count);
   first_change_ = until;
 }
@@ -165,14 +171,16 @@ void FileImage::part_for_good(std::uint64_t until) {
   CHECK(until <= change_count());
   const std::size_t covered = static_cast<std::size_t>(until - first_change_);
   if (!remains_) remains_.emplace(changes_.front().size_before);
-  std::size_t saved = 0;
   for (std::size_t i = 0; i < covered; ++i) {
     const Change& change = changes_[i];
-    const BytesView replaced = BytesView(saved_bytes_).substr(saved, change.saved);
-    saved += change.saved;
     if (change.is_whole_file) continue;
     if (change.is_dropped) {
-      remains_->dropped(change.offset, replaced, change.size_after);
+      if (change.before_cut != nullptr) {
+        remains_->dropped(change.offset, change.before_cut->read(change.offset, UINT64_MAX),
+                          change.size_after);
+      } else {
+        remains_->dropped(change.saved_at, change.saved, change.size_after);
+      }
       continue;
     }
     if (change.written > 0) {
@@ -182,7 +190,6 @@ void FileImage::part_for_good(std::uint64_t until) {
     }
     if (!harms_.empty()) harms_.overwritten(change.range(), first_change_ + i);
   }
-  saved_bytes_.erase(0, saved);
   changes_.erase(changes_.begin(), changes_.begin() + static_cast<std::ptrdiff_t>(covered - 1));
   first_change_ = until - 1;
   changes_.front() = {.offset = 0,
@@ -204,48 +211,46 @@ void FileImage::drop(std::uint64_t until) {
 void FileImage::lose_power(const LossShares& shares, ChoiceStream& choices, Losses& losses) {
   if (!harms_.empty()) harms_.forget_unpromised();
   if (changes_.empty()) return;
-  Bytes content = content_;
-  const std::vector<Undone> undone = undo_all(content);
+  FileBytes content = content_;
+  const std::vector<Bytes> written = undo_all(content);
   const bool all_are_lost = choices.chance(shares.lose_all_per_million);
-  std::uint64_t number = first_change_;
-  for (const Undone& each : undone) {
-    const std::uint64_t this_number = number++;
-    if (each.change.is_dropped || all_are_lost || choices.chance(shares.lose_write_per_million)) {
+  for (std::size_t i = 0; i < changes_.size(); ++i) {
+    const Change& change = changes_[i];
+    const std::uint64_t number = first_change_ + i;
+    if (change.is_dropped || all_are_lost || choices.chance(shares.lose_write_per_million)) {
       ++losses.lost_changes;
       continue;
     }
     const std::uint64_t sectors =
-        each.change.written == 0 ? 0
-                                 : sector_of(each.change.offset + each.change.written - 1) -
-                                       sector_of(each.change.offset) + 1;
+        change.written == 0
+            ? 0
+            : sector_of(change.offset + change.written - 1) - sector_of(change.offset) + 1;
     const std::uint64_t patterns = std::uint64_t{1} << std::min(sectors, kTornPartsLimit);
     // The last pattern would lose every part.
     const std::uint64_t lost_parts =
         sectors < 2 ? 0 : choices.rarely(shares.tear_write_per_million, patterns - 1);
     if (lost_parts == 0) {
-      redo(content, each);
-      if (!harms_.empty()) harms_.overwritten(each.change.range(), this_number);
+      redo(content, change, written[i]);
+      if (!harms_.empty()) harms_.overwritten(change.range(), number);
     } else {
-      redo_torn(content, each, lost_parts, this_number);
+      redo_torn(content, change, written[i], lost_parts, number);
       ++losses.torn_writes;
     }
   }
+  first_change_ += changes_.size();
   changes_.clear();
-  saved_bytes_.clear();
   has_dropped_ = false;
   remains_.reset();
-  first_change_ += undone.size();
   if (!harms_.empty()) lose_harms(content, losses);
   replace_content(std::move(content));
 }
 
 // Lost syncs come to light where what is left differs from what was seen.
-void FileImage::lose_harms(const Bytes& content, Losses& losses) {
+void FileImage::lose_harms(const FileBytes& content, Losses& losses) {
   std::erase_if(harms_.all(), [&](FileHarm& harm) {
     if (harm.kind != HarmKind::lost_sync || harm.was_noticed) return false;
-    const auto part = [&](const Bytes& whole) {
-      const auto begin = std::min<std::uint64_t>(harm.range.begin, whole.size());
-      return BytesView(whole).substr(begin, harm.range.end - harm.range.begin);
+    const auto part = [&](const FileBytes& whole) {
+      return whole.read(harm.range.begin, harm.range.size());
     };
     if (part(content) == part(content_)) return true;
     harm.was_noticed = true;
@@ -271,7 +276,7 @@ std::vector<ByteRange> FileImage::at_rest() const {
 
 void FileImage::replace_at_rest(BytesView bytes, std::uint64_t offset) {
   CHECK(offset + bytes.size() <= content_.size());
-  content_.replace(offset, bytes.size(), bytes);
+  content_.write(bytes, offset);
 }
 
 void FileImage::note_harm(HarmKind kind, ByteRange range) {

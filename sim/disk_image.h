@@ -15,6 +15,7 @@
 #include "sim/choices.h"
 #include "sim/disk_harm.h"
 #include "sim/durable_remains.h"
+#include "sim/file_bytes.h"
 
 namespace keelson::sim {
 
@@ -59,7 +60,7 @@ class FileImage {
   FileImage(const FileImage&) = delete;
   FileImage& operator=(const FileImage&) = delete;
 
-  const Bytes& visible() const { return content_; }
+  const FileBytes& visible() const { return content_; }
   // What is certain to survive a loss of power now.
   Bytes durable() const;
 
@@ -97,39 +98,37 @@ class FileImage {
   struct Change {
     std::uint64_t offset = 0;
     std::uint64_t written = 0;    // How many bytes were written at the offset.
-    std::uint64_t saved = 0;      // How many of the bytes before are in saved_bytes_.
     std::uint64_t size_before = 0;
     std::uint64_t size_after = 0;
     bool is_dropped = false;
     bool is_whole_file = false;  // Stands for remains_, which undo it. Only the first can be one.
+    // What it replaced, from there on, without what it left as it was.
+    std::uint64_t saved_at = 0;
+    Bytes saved = {};
+    // The file before it cut something off; otherwise null.
+    std::shared_ptr<const FileBytes> before_cut = {};
 
     // What it replaced or cut off.
     ByteRange range() const;
   };
-  // A change that was undone, and what it takes to do it again.
-  struct Undone {
-    Change change;
-    Bytes bytes;  // None if the change was dropped.
-  };
-
-  void note(const Change& change);
-  // Undoes every change, leaves what is durable in `content`, and returns the changes in order.
-  std::vector<Undone> undo_all(Bytes& content) const;
-  static void redo(Bytes& content, const Undone& undone);
+  void note(Change change);
+  // Undoes every change, leaves what is durable in `content`, and returns what it takes to do each
+  // again: what it wrote; nothing if it was dropped.
+  std::vector<Bytes> undo_all(FileBytes& content) const;
+  static void redo(FileBytes& content, const Change& change, BytesView written);
   // Does again only the sectors that are not in the set: bit i stands for the ith part of it.
-  void redo_torn(Bytes& content, const Undone& undone, std::uint64_t lost_parts,
-                 std::uint64_t number);
-  void lose_harms(const Bytes& content, Losses& losses);
+  void redo_torn(FileBytes& content, const Change& change, BytesView written,
+                 std::uint64_t lost_parts, std::uint64_t number);
+  void lose_harms(const FileBytes& content, Losses& losses);
   void forget_changes(std::uint64_t until);
   void part_for_good(std::uint64_t until);
-  void replace_content(Bytes content);
+  void replace_content(FileBytes content);
   void write_back_oldest();
 
   const std::shared_ptr<std::uint64_t> used_bytes_;
-  Bytes content_;
+  FileBytes content_;
   std::uint64_t first_change_ = 0;
   std::vector<Change> changes_;  // Since the last sync, in order.
-  Bytes saved_bytes_;            // What the changes replaced, one after the other.
   bool has_dropped_ = false;     // Some change is_dropped.
   std::optional<DurableRemains> remains_;
   FileHarms harms_;

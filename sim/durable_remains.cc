@@ -72,12 +72,12 @@ void DurableRemains::forget(ByteRange range) {
   }
 }
 
-void DurableRemains::put_into(Bytes& content) const {
+void DurableRemains::put_into(FileBytes& content) const {
   CHECK(content.size() == seen_size_);
   content.resize(durable_size_);
   for (const auto& [offset, bytes] : kept_) {
     CHECK(offset + bytes.size() <= durable_size_);
-    content.replace(offset, bytes.size(), bytes);
+    content.write(bytes, offset);
   }
 }
 

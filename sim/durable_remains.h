@@ -10,6 +10,7 @@
 
 #include "core/base/bytes.h"
 #include "sim/disk_harm.h"
+#include "sim/file_bytes.h"
 
 namespace keelson::sim {
 
@@ -30,7 +31,7 @@ class DurableRemains {
   void saved_size(std::uint64_t size);
 
   // Makes what is durable of what is seen.
-  void put_into(Bytes& content) const;
+  void put_into(FileBytes& content) const;
 
  private:
   // Keeps those of the bytes that are durable and not kept already.

@@ -374,7 +374,7 @@ void add_content(const DirectoryImage& directory, const std::string& prefix,
                  DiskContent& content) {
   for (const auto& [name, entry] : directory.visible()) {
     if (entry.file != nullptr) {
-      content.files[prefix + name] = entry.file->visible();
+      content.files[prefix + name] = entry.file->visible().all();
     } else {
       content.directories.insert(prefix + name);
       add_content(*entry.directory, prefix + name + "/", content);
@@ -398,10 +398,14 @@ std::optional<Bytes> SimDisk::read_durable(const std::string& path) const {
 }
 
 std::optional<Bytes> SimDisk::read_visible(const std::string& path) const {
+  const FileBytes* const file = visible_file(path);
+  return file == nullptr ? std::nullopt : std::optional(file->all());
+}
+
+const FileBytes* SimDisk::visible_file(const std::string& path) const {
   const Entry* const entry = walk(
       *root_, path, [](const DirectoryImage& each) -> const auto& { return each.visible(); });
-  if (entry == nullptr || entry->file == nullptr) return std::nullopt;
-  return entry->file->visible();
+  return entry == nullptr || entry->file == nullptr ? nullptr : &entry->file->visible();
 }
 
 }  // namespace keelson::sim

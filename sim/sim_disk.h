@@ -175,6 +175,8 @@ class SimDisk : private EventTarget {
   std::optional<Bytes> read_durable(const std::string& path) const;
   // What the node would read now.
   std::optional<Bytes> read_visible(const std::string& path) const;
+  // The same; null if there is no such file. Valid until the disk changes.
+  const FileBytes* visible_file(const std::string& path) const;
   // All that the node could read now.
   DiskContent visible_content() const;
   std::uint64_t used_bytes() const { return *used_bytes_; }

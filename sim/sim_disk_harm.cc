@@ -159,7 +159,7 @@ bool SimDisk::misdirect(FileImage& file, const std::string& path, BytesView byte
   FileImage& target = *place.file.image;
   const std::uint64_t room = room_at(target.at_rest(), place.offset);
   const BytesView landing = bytes.substr(0, std::min<std::uint64_t>(room, bytes.size()));
-  const bool changes = BytesView(target.visible()).substr(place.offset, landing.size()) != landing;
+  const bool changes = target.visible().read(place.offset, landing.size()) != landing;
   target.replace_at_rest(landing, place.offset);
   if (changes) {
     target.note_harm(HarmKind::misdirected_write, {place.offset, place.offset + landing.size()});
@@ -167,7 +167,7 @@ bool SimDisk::misdirect(FileImage& file, const std::string& path, BytesView byte
 
   const std::uint64_t end = offset + bytes.size();
   if (end > file.visible().size()) file.truncate(end);
-  const bool misses = BytesView(file.visible()).substr(offset, bytes.size()) != bytes;
+  const bool misses = file.visible().read(offset, bytes.size()) != bytes;
   if (misses) file.note_harm(HarmKind::lost_write, {offset, end});
   world_.ledger().injected("disk.misdirected_write");
   if (changes || misses) world_.ledger().effective("disk.misdirected_write");
@@ -222,7 +222,7 @@ std::optional<DiskHarm> SimDisk::harm(HarmKind kind, const std::string& path_pre
       }
       const std::uint64_t room = std::min(part.end - place, kFlippedBytesMost);
       const std::uint64_t length = 1 + rot_choices_->choose(room);
-      Bytes flipped = file.image->visible().substr(place, length);
+      Bytes flipped = file.image->visible().read(place, length);
       for (char& each : flipped) {
         const auto bit = static_cast<int>(rot_choices_->choose(8));
         each = static_cast<char>(each ^ (1 << bit));
@@ -251,11 +251,11 @@ std::optional<DiskHarm> SimDisk::misplace_block(const std::string& path,
   ChoiceStream& chance = choices_for(FileFault::misdirected_write);
   const std::uint64_t target = blocks[chance.choose(blocks.size())];
   const auto content = [&](std::uint64_t offset) {
-    return BytesView(file.visible()).substr(offset, block_bytes);
+    return file.visible().read(offset, block_bytes);
   };
   std::erase_if(blocks, [&](std::uint64_t block) { return content(block) == content(target); });
   if (blocks.empty()) return std::nullopt;
-  file.replace_at_rest(Bytes(content(blocks[chance.choose(blocks.size())])), target);
+  file.replace_at_rest(content(blocks[chance.choose(blocks.size())]), target);
   file.note_harm(HarmKind::misdirected_write, {target, target + block_bytes});
   world_.ledger().injected("disk.misdirected_write");
   world_.ledger().effective("disk.misdirected_write");
@@ -272,7 +272,7 @@ std::optional<DiskHarm> SimDisk::harm_at(HarmKind kind, const std::string& path,
     if (range.begin == range.end) return std::nullopt;
     Bytes replacement(range.size(), '\0');
     if (kind == HarmKind::flipped_bits) {
-      replacement = file.image->visible().substr(range.begin, range.size());
+      replacement = file.image->visible().read(range.begin, range.size());
       for (char& each : replacement) each = static_cast<char>(each ^ 1);
     }
     return do_harm(kind, file, range, replacement);
@@ -286,7 +286,7 @@ std::optional<DiskHarm> SimDisk::do_harm(HarmKind kind, const FoundFile& file, B
         kind == HarmKind::unreadable_sector);
   if (kind != HarmKind::unreadable_sector) {
     // Zeros in the place of zeros are no harm.
-    if (file.image->visible().substr(range.begin, range.size()) == replacement) return std::nullopt;
+    if (file.image->visible().read(range.begin, range.size()) == replacement) return std::nullopt;
     file.image->replace_at_rest(replacement, range.begin);
   }
   file.image->note_harm(kind, range);

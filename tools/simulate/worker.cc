@@ -14,6 +14,7 @@
 #include "scenarios/catalogue.h"
 #include "sim/repro.h"
 #include "sim/tripwire/tripwire.h"
+#include "tools/simulate/free_memory.h"
 #include "tools/simulate/job.h"
 
 namespace keelson::simulate {
@@ -120,6 +121,7 @@ int run_worker() {
         .stacks = &stacks, .listener = {}, .limits = job->limits};
     answer.give(run_seed(*scenario, job->seed, choices, options,
                          [&answer](const Outcome& outcome) { answer.give(outcome); }));
+    give_back_free_memory();
   }
   return 0;
 }
