@@ -153,7 +153,8 @@ bool Storm::core_has_converged() {
     std::set<raft::LogIndex> applied;
     for (const std::size_t position : core_) {
       Node* const node = cluster_->node(position + 1);
-      if (node == nullptr) return false;
+      // One that was told to stop goes on for a while, and is then started again.
+      if (node == nullptr || node->coordinator().is_draining()) return false;
       applied.insert(node->state().label(group).index);
     }
     if (applied.size() > 1) return false;

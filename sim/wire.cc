@@ -111,12 +111,16 @@ void Wire::lose_machine(std::size_t end, bool silently) {
 }
 
 void Wire::refuse(std::size_t end) {
-  End& self = ends_[end];
-  if (self.lost_power) {
-    self.lost_power = false;
-    network_.world().ledger().effective("net.half_open");
-  }
+  note_half_open(end);
   abort(end);
+}
+
+// What is sent to the end that lost power meets silence, or, when it is back, a reset.
+void Wire::note_half_open(std::size_t end) {
+  End& self = ends_[end];
+  if (!self.lost_power) return;
+  self.lost_power = false;
+  network_.world().ledger().effective("net.half_open");
 }
 
 void Wire::on_open(std::size_t end) {
@@ -479,6 +483,7 @@ void Pipe::stall() {
     return;
   }
   if (link_->is_cut()) link_->count_cut_effect();
+  if (!wire_->end(1 - from_end_).host->is_on) wire_->note_half_open(1 - from_end_);
   if (!wire_->end(from_end_).is_known) {
     lose_all_under_way();  // Nobody is left to send it again.
     wire_->recycle_if_over();

@@ -177,6 +177,8 @@ class Wire {
   void lose_machine(std::size_t end, bool silently);
   // Something other than a reset arrived where it is not wanted.
   void refuse(std::size_t end);
+  // Something was sent to this end, which counts as an effect if its machine had lost power.
+  void note_half_open(std::size_t end);
   void on_open(std::size_t end);
   void on_opened(std::size_t end);
   void on_end_of_stream(std::size_t end);

@@ -383,6 +383,7 @@ TEST_F(NetworkTest, AMachineThatStaysWithoutPowerAnswersNothingUntilTheWriterGiv
   world_.run_for(30s);
   EXPECT_GE(broke_at - TrueTime{}, 17s);
   EXPECT_LE(broke_at - TrueTime{}, 17s + 1ms);
+  EXPECT_TRUE(had_effect("net.half_open"));
 }
 
 TEST_F(NetworkTest, ConnectionsOfOneMachineToItselfKnowNoFaults) {
