@@ -154,7 +154,7 @@ Result<void> Wal::write_and_sync(Deadline deadline) {
   const std::uint64_t wanted = additions_;
   while (durable_ < wanted) {
     if (failed_) return failed();
-    if (!turn_taken_) {
+    if (!turn_taken_ && waiting_ == 0) {
       TRY(write_batch(Purpose::records, deadline));
     } else if (!turn_ended_.wait(deadline) && durable_ < wanted) {
       return still_waiting();
@@ -164,6 +164,7 @@ Result<void> Wal::write_and_sync(Deadline deadline) {
 }
 
 Result<void> Wal::wait_for_turn(Deadline deadline) {
+  const Waiting waiting(*this);
   while (turn_taken_) {
     if (!turn_ended_.wait(deadline) && turn_taken_) return still_waiting();
   }

@@ -149,6 +149,7 @@ class Wal {
 
  private:
   class Turn;
+  class Waiting;
   using GroupLogs = std::map<GroupId, GroupLog>;
 
   // What a batch is written for.
@@ -226,6 +227,7 @@ class Wal {
   std::uint64_t durable_ = 0;
 
   bool turn_taken_ = false;  // A fiber is inside write_batch() or preallocate().
+  std::size_t waiting_ = 0;  // Fibers in wait_for_turn(), which go before those that write again.
   bool failed_ = false;      // A write or sync has an unknown outcome: nothing more is taken.
   WaitQueue turn_ended_;
 

@@ -1,4 +1,5 @@
-// Wal::Turn: one fiber at a time writes to the log. For wal.cc and wal_upkeep.cc.
+// Wal::Turn: one fiber at a time writes to the log; Wal::Waiting: who wants to. For wal.cc and
+// wal_upkeep.cc.
 #pragma once
 
 #include "core/base/check.h"
@@ -27,6 +28,23 @@ class Wal::Turn {
  private:
   Wal& wal_;
   bool outcome_known_ = false;
+};
+
+// Held by a fiber that waits for its turn: who writes batch after batch would otherwise begin the
+// next one each time before the waiting fiber runs.
+class Wal::Waiting {
+ public:
+  explicit Waiting(Wal& wal) : wal_(wal) { ++wal_.waiting_; }
+  ~Waiting() {
+    --wal_.waiting_;
+    // It may have been killed or out of time, with the turn free and writers that let it go first.
+    wal_.turn_ended_.notify_all();
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+ private:
+  Wal& wal_;
 };
 
 }  // namespace keelson::storage

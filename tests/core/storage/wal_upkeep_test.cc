@@ -54,6 +54,26 @@ class WalUpkeepTest : public WalTest {
   std::unique_ptr<Wal> wal_;
 };
 
+TEST_F(WalUpkeepTest, WhoNeverStopsWritingDoesNotKeepOthersFromGivingBack) {
+  options_.segment_bytes = 1000;
+  start();
+  bool is_over = false;
+  tasks_.spawn("writer", [&, this] {
+    for (std::uint64_t index = 1; !is_over; ++index) put(*wal_, index, Bytes(100, 'x'));
+  });
+  idle(50ms);
+  bool has_given_back = false;
+  run(50ms, [&, this] {
+    wal_->cut(GroupId(0), {raft::LogIndex(30), raft::Term(1)});
+    ASSERT_TRUE(wal_->remove_unneeded(Deadline::never()));
+    has_given_back = true;
+  });
+  EXPECT_TRUE(has_given_back);
+  EXPECT_FALSE(disk_.exists(kFirst));
+  is_over = true;
+  idle(20ms);
+}
+
 TEST_F(WalUpkeepTest, RoomIsMadeAheadAndDurable) {
   options_.preallocate_bytes = 8192;
   start();
