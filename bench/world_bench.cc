@@ -1,7 +1,8 @@
 // What a simulated world costs: three whole production nodes, idle, loaded with faults on, and
-// saturated with replicated HTTP writes that every oracle checks. One core, one world.
+// saturated with replicated HTTP writes that every oracle checks ("compacting": with logs of 1 MiB,
+// which are cut all the time). One core, one world.
 //
-//   keelson-world-bench idle|asked|loaded|saturated [--seconds N [--groups N]]
+//   keelson-world-bench idle|asked|loaded|saturated|compacting [--seconds N [--groups N]]
 //
 // Prints one line of JSON. The clock that measures is this program's own; the world has none of it.
 #include <fmt/format.h>
@@ -81,7 +82,10 @@ void storm(const std::string& name, int span_seconds, scenarios::StormOptions op
   options.nodes = 3;
   options.groups = 1;
   options.safety_span = seconds(span_seconds);
-  options.adjust = use_production_limits;
+  options.adjust = [adjust = options.adjust](NodeConfig& config) {
+    use_production_limits(config);
+    if (adjust) adjust(config);
+  };
   scenarios::Storm storm(context, std::move(options));
   if (!storm.set_up()) {
     fmt::print(stderr, "the world did not come up: {}\n", report.failure()->message);
@@ -110,6 +114,11 @@ void storm(const std::string& name, int span_seconds, scenarios::StormOptions op
          .probes = count("probes answered 200") + count("probes answered 503")});
 }
 
+void use_short_logs(NodeConfig& config) {
+  config.log_bytes_max = config.wal_segment_bytes = config.state_unsaved_bytes_limit = 1 << 20;
+  config.wal_bytes_max = 3 << 20;
+}
+
 }  // namespace
 }  // namespace keelson::bench
 
@@ -133,17 +142,18 @@ int main(int argc, char** argv) {
                   .probe_interval = milliseconds(all_answered ? 600 : 1000),
                   .s3_clients = 8,
                   .s3_interval = milliseconds(all_answered ? 90 : 400)});
-  } else if (what == "saturated") {
+  } else if (what == "saturated" || what == "compacting") {
     scenarios::FaultProfile calm;
     calm.none();
     calm.bad_network_per_thousand = calm.bad_disk_per_thousand = calm.bad_clocks_per_thousand = 0;
-    bench::storm("saturated", span > 0 ? span : 2,
+    bench::storm(what, span > 0 ? span : 2,
                  {.profile = calm, .probes = false, .s3_clients = 64,
                   .s3_interval = Duration(1),
-                  .s3_only_writes = true});
+                  .s3_only_writes = true,
+                  .adjust = what == "compacting" ? bench::use_short_logs : nullptr});
   } else {
     fmt::print(stderr,
-               "usage: keelson-world-bench idle|asked|loaded|saturated "
+               "usage: keelson-world-bench idle|asked|loaded|saturated|compacting "
                "[--seconds N [--groups N]]\n");
     return 2;
   }
