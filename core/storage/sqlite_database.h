@@ -2,11 +2,11 @@
 // out. Every call may suspend unless it says otherwise, for SQLite reads and writes files; a
 // connection is used by one fiber at a time, which the callers see to (CHECKed).
 //
-// Errors of all calls: corrupt (the message names file and offset where a checksum failed),
-// no_space (the transaction is to be rolled back, and then the connection is as before), io_error.
-// The fiber may be killed inside any call: it unwinds from there. If it was writing, all
-// connections to these files are of no use any more; REQUIRES: it does not leave a transaction
-// open.
+// Errors of all calls: corrupt (the message names file and offset where a checksum failed, or the
+// table that the schema lacks), no_space (the transaction is to be rolled back, and then the
+// connection is as before), io_error. The fiber may be killed inside any call: it unwinds from
+// there. If it was writing, all connections to these files are of no use any more; REQUIRES: it
+// does not leave a transaction open.
 #pragma once
 
 #include <cstdint>

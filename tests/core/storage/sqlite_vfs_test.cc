@@ -282,6 +282,17 @@ TEST_F(SqliteVfsTest, PagesThatTheWalFileWillReplaceMayBeTorn) {
   });
 }
 
+// The disk has kept an older page 1, whose checksum is as good as that of the one it lost.
+TEST_F(SqliteVfsTest, ASchemaThatLacksATableIsDamage) {
+  machine_.run([&](Env& env) {
+    const auto texts = opened(env);
+    const auto statement = texts->database->prepare("SELECT 1 FROM a_table_that_was_made");
+    ASSERT_FALSE(statement);
+    EXPECT_EQ(statement.error().code, ErrorCode::corrupt);
+    EXPECT_NE(statement.error().message.find("no such table"), std::string::npos);
+  });
+}
+
 TEST_F(SqliteVfsTest, AFrameThatRotsWhileTheDatabaseIsOpenIsFound) {
   machine_.run([&](Env& env) {
     const auto texts = opened(env);
