@@ -111,8 +111,8 @@ Error SqliteDatabase::error_of(int code, const char* what) {
     case SQLITE_IOERR: return {ErrorCode::io_error, message};
     default: break;
   }
-  // The schema was whole when the file got its name: the disk has lost a write of page 1 and kept an
-  // older one, whose checksum is as good.
+  // The schema was whole when the file got its name: the disk has lost a write of page 1 and kept
+  // an older one, whose checksum is as good.
   if (std::string_view(text).starts_with("no such table: ")) return {ErrorCode::corrupt, message};
   check_failed(message.c_str(), __FILE__, __LINE__);  // Our SQL is wrong, or memory is gone.
 }
