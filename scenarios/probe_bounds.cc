@@ -178,9 +178,9 @@ class ProbeBounds {
     Node* const node = storm_.cluster().node(leader);
     context_.run_for(storm_.config().probe_timeout + milliseconds(200));
     if (node == nullptr || context_.report.failed()) return;
-    // The S3 client may still wait for its put, and the node for a ceiling of its timestamps, in
-    // each group; the 300 probes may not.
-    const std::size_t others = 2 + 2 * storm_.config().group_count;
+    // The S3 client may still wait for its put, the node for a ceiling of its timestamps, in each
+    // group, and the storm's own prober, which asks each listener; the 300 probes may not.
+    const std::size_t others = 2 + 2 * storm_.config().group_count + http_listeners().size();
     demand(node->raft().waiting_callers() <= others, "piled up",
            fmt::format("{} callers still wait inside n{}", node->raft().waiting_callers(), leader));
     context_.report.reached("bounds: no peer was reachable");
